@@ -1,0 +1,66 @@
+"""What Viva sends to us: the key handshake and the events (viva/webhooks.md)."""
+
+import json
+import logging
+import re
+
+from odoo import SUPERUSER_ID, http
+from odoo.http import request
+
+_logger = logging.getLogger(__name__)
+
+MAX_BYTES = 256 * 1024
+_PATH = re.compile(r"(/viva/webhook/)[^\s/?\"]+")
+
+
+class _HidePath(logging.Filter):
+    """The address of a webhook is a secret: it does not go into logs."""
+
+    def filter(self, record):
+        if isinstance(record.msg, str) and "/viva/webhook/" in record.msg:
+            record.msg = _PATH.sub(r"\1***", record.msg)
+        if record.args:
+            args = record.args if isinstance(record.args, tuple) else (record.args,)
+            if any(isinstance(value, str) and "/viva/webhook/" in value for value in args):
+                record.args = tuple(_PATH.sub(r"\1***", value) if isinstance(value, str) else value for value in args)
+        return True
+
+
+for _name in ("werkzeug", "odoo.http", "longpolling"):
+    logging.getLogger(_name).addFilter(_HidePath())
+
+
+class VivaWebhook(http.Controller):
+    @http.route("/viva/webhook/<string:path>", type="http", auth="none", methods=["GET", "POST"], csrf=False, save_session=False)
+    def webhook(self, path, **_query):
+        env = request.env(user=SUPERUSER_ID, su=True)
+        account = env["viva.account"]._by_webhook_path(path)
+        if not account:
+            return request.make_json_response({"error": "not found"}, status=404)
+        if request.httprequest.method == "GET":
+            return self._handshake(account)
+        return self._event(account)
+
+    def _handshake(self, account):
+        """Viva's Verify button asks for the key of the merchant."""
+        if not account.webhook_key:
+            return request.make_json_response({"error": "press Check on the Viva account first"}, status=404)
+        account._webhook_verified()
+        return request.make_json_response({"Key": account.webhook_key})
+
+    def _event(self, account):
+        """Store, ping the till, acknowledge. No outgoing call, and no 500: Viva would repeat it for a day."""
+        length = request.httprequest.content_length
+        if length is not None and length > MAX_BYTES:
+            return request.make_json_response({"error": "too large"}, status=413)
+        body = request.httprequest.stream.read(MAX_BYTES + 1) if length is None else request.httprequest.get_data()
+        if len(body) > MAX_BYTES:
+            return request.make_json_response({"error": "too large"}, status=413)
+        try:
+            message = json.loads(body)
+        except (ValueError, RecursionError):
+            return request.make_json_response({"error": "not JSON"}, status=400)
+        if not isinstance(message, dict):
+            return request.make_json_response({"error": "not an object"}, status=400)
+        account.env["viva.event"]._receive(account, message)
+        return request.make_json_response({"ok": True})

@@ -1,0 +1,7 @@
+-- A copy of the database must not be able to charge a card: no secret, no address, no webhook is left in it.
+UPDATE viva_account
+   SET client_id = NULL, client_secret = NULL, api_key = NULL, merchant_id = NULL,
+       accounts_url = NULL, api_url = NULL, www_url = NULL, environment = 'demo',
+       webhook_path = NULL, webhook_path_previous = NULL, webhook_key = NULL,
+       webhook_verified_at = NULL, database_uuid = NULL, check_state = 'unchecked', check_message = NULL;
+DELETE FROM viva_connection;

@@ -1,0 +1,126 @@
+"""The demo shop: a company in euro, a till with cash and Viva, a cashier, a manager.
+
+Runs inside ``odoo shell`` (see lib/demo.py), as often as wanted: what exists is kept. The account is a
+*custom* one, so no money moves. ``VIVA_SIMULATOR`` is the simulator's address.
+"""
+
+import os
+
+from odoo import Command
+
+COMPANY = "Demo Shop"
+SIMULATOR = os.environ["VIVA_SIMULATOR"]
+
+ACCOUNT = {
+    "environment": "custom",
+    "accounts_url": SIMULATOR,
+    "api_url": SIMULATOR,
+    "www_url": SIMULATOR,
+    "client_id": "sim-client.apps.vivapayments.com",
+    "client_secret": "sim-secret",
+    "merchant_id": "11111111-2222-3333-4444-555555555555",
+    "api_key": "sim-api-key",
+}
+TERMINALS = {"16000010": "Counter", "16000011": "Bar"}
+USERS = {
+    "cashier": ("Casey Cashier", ["point_of_sale.group_pos_user"]),
+    "manager": (
+        "Morgan Manager",
+        ["point_of_sale.group_pos_manager", "viva_payments.group_viva_manager"],
+    ),
+}
+
+
+def find_or_create(model, name, **values):
+    """The record of that name (in the company, if it has one), created when it is missing."""
+    domain = [("name", "=", name)]
+    if "company_id" in values:
+        domain.append(("company_id", "=", values["company_id"]))
+    return model.search(domain, limit=1) or model.create({"name": name, **values})
+
+
+def prepare_company(env):
+    """No country, so that no module of a country comes along; euro, because Viva has no dollars."""
+    company = find_or_create(env["res.company"], COMPANY)
+    if not company.chart_template:
+        env["account.chart.template"].try_loading("generic_coa", company, install_demo=False)
+        euro = env.ref("base.EUR")
+        euro.active = True
+        company.currency_id = euro
+    return company
+
+
+def prepare_users(env, company):
+    admin = env.ref("base.user_admin")
+    admin.write({"company_ids": [Command.link(company.id)], "company_id": company.id})
+    for login, (name, groups) in USERS.items():
+        if not env["res.users"].search([("login", "=", login)]):
+            env["res.users"].with_context(no_reset_password=True).create(
+                {
+                    "name": name,
+                    "login": login,
+                    "password": login,
+                    "company_id": company.id,
+                    "company_ids": [Command.set(company.ids)],
+                    "group_ids": [Command.set([env.ref(group).id for group in groups])],
+                }
+            )
+
+
+def prepare_terminals(env, company):
+    account = find_or_create(env["viva.account"], "Viva (simulator)", company_id=company.id, **ACCOUNT)
+    if account.api_url != SIMULATOR:
+        account.write({name: SIMULATOR for name in ("accounts_url", "api_url", "www_url")})
+    account.responsible_id = env["res.users"].search([("login", "=", "manager")])
+    for viva_id, name in TERMINALS.items():
+        values = {
+            "viva_id": viva_id,
+            "account_id": account.id,
+            "model_id": env.ref("viva_payments.terminal_model_a920_pro").id,
+        }
+        known = [("viva_id", "=", viva_id), ("account_id", "=", account.id)]
+        if not env["viva.terminal"].search(known):
+            env["viva.terminal"].create({"name": name, **values})
+    return account
+
+
+def prepare_till(env, company, account):
+    bank, cash = (
+        env["account.journal"].search(
+            [("type", "=", kind), ("company_id", "=", company.id)], limit=1
+        )
+        or env["account.journal"].create(
+            {"name": kind.title(), "type": kind, "code": kind.upper(), "company_id": company.id}
+        )
+        for kind in ("bank", "cash")
+    )
+    methods = env["pos.payment.method"]
+    company_id = company.id
+    by_cash = find_or_create(methods, "Cash", company_id=company_id, journal_id=cash.id)
+    by_card = find_or_create(
+        methods,
+        "Card (Viva.com)",
+        company_id=company_id,
+        journal_id=bank.id,
+        payment_method_type="terminal",
+        use_payment_terminal="viva",
+        viva_terminal_ids=[Command.set(account.terminal_ids.ids)],
+    )
+    return find_or_create(
+        env["pos.config"],
+        COMPANY,
+        company_id=company_id,
+        payment_method_ids=[Command.set((by_cash | by_card).ids)],
+    )
+
+
+def main(env):
+    company = prepare_company(env)
+    prepare_users(env, company)
+    env = env["res.company"].with_company(company).env
+    account = prepare_terminals(env, company)
+    prepare_till(env, company, account)
+    env.cr.commit()
+
+
+main(env)  # noqa: F821 (given by odoo shell)

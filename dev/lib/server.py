@@ -1,0 +1,149 @@
+"""Programs that serve HTTP: a real Odoo, the simulator. Each leads a process group of its own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+from .common import ROOT, Problem
+from .environment import Environment
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def port_is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+class Server:
+    """A child process that counts as started when ``health`` answers 200."""
+
+    name = "server"
+    health = "/"
+
+    def __init__(self, port: int, log: Path):
+        self.port = port
+        self.log = log
+        self.url = f"http://{HOST}:{port}"
+        self.process: subprocess.Popen | None = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def options(self) -> dict:
+        return {}
+
+    def start(self, timeout: float = 90) -> None:
+        """Start it and wait until it answers."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **self.options(),
+            )
+        limit = time.monotonic() + timeout
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > limit:
+                self.kill()
+                raise Problem(f"{self.name} did not start; see {self.log}")
+            time.sleep(0.1)
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.url + self.health, timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def stop(self, timeout: float = 10) -> None:
+        """Ask it to end; insist after ``timeout`` seconds."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout)
+        self.kill()
+
+    def kill(self) -> None:
+        """kill -9 for it and all of its children."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+class Odoo(Server):
+    """``workers=0``: one threaded process, everything on one port. With workers the websocket
+    listens on ``gevent_port``.
+    """
+
+    name = "Odoo"
+    health = "/web/health"
+
+    def __init__(
+        self,
+        environment: Environment,
+        database: str,
+        log: Path,
+        *,
+        port: int | None = None,
+        workers: int = 0,
+        extra: tuple[str, ...] = (),
+        variables: dict[str, str] | None = None,
+    ):
+        super().__init__(port or free_port(), log)
+        self.environment = environment
+        self.database = database
+        self.workers = workers
+        self.gevent_port = free_port()
+        self.extra = extra
+        self.variables = variables or {}
+
+    def command(self) -> list[str]:
+        return self.environment.odoo_command(
+            f"--database={self.database}",
+            f"--db-filter=^{self.database}$",
+            f"--http-port={self.port}",
+            f"--gevent-port={self.gevent_port}",
+            f"--workers={self.workers}",
+            *self.extra,
+        )
+
+    def options(self) -> dict:
+        variables = {**self.environment.variables, **self.variables}
+        return {"env": variables, "cwd": self.environment.checkout}
+
+
+class Simulator(Server):
+    name = "The simulator"
+    health = "/control/health"
+
+    def __init__(self, environment: Environment, log: Path, *, port: int | None = None):
+        super().__init__(port or free_port(), log)
+        self.environment = environment
+
+    def command(self) -> list[str]:
+        return [str(self.environment.python), "-m", "simulator", "--port", str(self.port)]
+
+    def options(self) -> dict:
+        return {"cwd": ROOT}

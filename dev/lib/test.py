@@ -1,0 +1,161 @@
+"""./dev/test [PATH …] [-k NAME] [pytest's options]
+
+Three layers: protocol (dev/tests/protocol, no Odoo), Odoo (tests, bridges/*/tests) and live
+(dev/tests/live, a real Odoo with two workers). A PATH chooses layer and files.
+"""
+
+import contextlib
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from . import browser, databases
+from .common import ROOT, Problem, log_dir, say
+from .environment import Environment, prepare
+
+WITH_VALUE = {
+    "-k",
+    "-m",
+    "-p",
+    "-n",
+    "-o",
+    "-W",
+    "--maxfail",
+    "--durations",
+    "--deselect",
+    "--ignore",
+}
+
+
+@dataclass
+class Result:
+    layer: str
+    seconds: float = 0
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    broken: bool = False
+
+
+def main(arguments: list[str]) -> int:
+    if {"-h", "--help"} & set(arguments):
+        say(__doc__)
+        return 0
+    paths, options = _split(arguments)
+    chosen = _by_layer(paths)
+    environment = prepare()
+    results = []
+    with environment.postgres.running():
+        for layer, files in chosen.items():
+            say(f"\n── {layer} " + "─" * (70 - len(layer)))
+            results.append(_run(environment, layer, files, options))
+    return _summary(results, partial=bool(paths or options))
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Paths of this checkout (relative to it; ``::test`` may follow), and everything else."""
+    paths, options = [], []
+    words = iter(arguments)
+    for word in words:
+        file, mark, test = word.partition("::")
+        found = [base / file for base in (Path.cwd(), ROOT) if (base / file).exists()]
+        if word in WITH_VALUE:
+            options += [word, next(words, "")]
+        elif word.startswith("-") or not found:
+            options.append(word)
+        else:
+            path = found[0].resolve()
+            if ROOT not in path.parents:
+                raise Problem(f"{word} is not a file or folder of tests in {ROOT}.")
+            paths.append(str(path.relative_to(ROOT)) + mark + test)
+    return paths, options
+
+
+def _by_layer(paths: list[str]) -> dict[str, list[str]]:
+    bridges = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("bridges/*/tests"))]
+    everything = {
+        "protocol": ["dev/tests/protocol"],
+        "odoo": ["tests", *bridges],
+        "live": ["dev/tests/live"],
+    }
+    if not paths:
+        return everything
+    chosen: dict[str, list[str]] = {}
+    for path in paths:
+        if path in ("dev", "dev/tests"):
+            raise Problem("Please name one layer: dev/tests/protocol, dev/tests/live or tests.")
+        layer = "odoo"
+        if path.startswith("dev/tests/"):
+            layer = "live" if path.startswith("dev/tests/live") else "protocol"
+        chosen.setdefault(layer, []).append(path)
+    return chosen
+
+
+def _run(environment: Environment, layer: str, files: list[str], options: list[str]) -> Result:
+    report = log_dir() / f"{layer}-{os.getpid()}.xml"
+    words = [f"--junitxml={report}", "-q", *options]
+    began = time.monotonic()
+    if layer == "odoo":
+        _odoo(environment, files, words)
+    else:
+        _plain(environment, files, words)
+    result = Result(layer, time.monotonic() - began)
+    with contextlib.suppress(OSError, ElementTree.ParseError):
+        _count(result, ElementTree.parse(report))
+        report.unlink()
+    return result
+
+
+def _plain(environment: Environment, files: list[str], words: list[str]) -> None:
+    """Layers without Odoo in the process: an ini file and a rootdir of their own."""
+    home = ROOT / "dev" / "tests"
+    command = [environment.python, "-m", "pytest", "-c", home / "pytest.ini", f"--rootdir={home}"]
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*command, *words, *files], cwd=ROOT, env=outside)
+
+
+def _odoo(environment: Environment, files: list[str], words: list[str]) -> None:
+    """pytest-odoo on the linked path, with a copy of the template database."""
+    browser.get()
+    addon = environment.addon
+    targets = [ROOT / file if file.startswith("bridges/") else addon / file for file in files]
+    with databases.throw_away(environment, "test") as database:
+        command = [
+            *(environment.python, "-m", "pytest", "-c", addon / "pyproject.toml"),
+            f"--rootdir={addon.parent}",
+            *(f"--odoo-database={database}", "--odoo-http", "--odoo-log-level=warn"),
+            f"--odoo-extra=screenshots={log_dir() / 'screenshots'}",
+        ]
+        subprocess.run([*command, *words, *targets], cwd=addon, env=environment.variables)
+
+
+def _count(result: Result, report: ElementTree.ElementTree) -> None:
+    for suite in report.iter("testsuite"):
+        bad = int(suite.get("failures")) + int(suite.get("errors"))
+        skipped = int(suite.get("skipped"))
+        result.failed += bad
+        result.skipped += skipped
+        result.passed += int(suite.get("tests")) - bad - skipped
+
+
+def _summary(results: list[Result], partial: bool) -> int:
+    say("\n── summary " + "─" * 63)
+    for result in results:
+        nothing = not (result.passed or result.failed)
+        result.broken = nothing and not partial
+        note = "   no test was run" if nothing else ""
+        say(
+            f"{result.layer:10}{result.passed:5} passed {result.failed:4} failed "
+            f"{result.skipped:4} skipped {result.seconds:7.0f} s{note}"
+        )
+    passed, failed, skipped = (
+        sum(getattr(result, name) for result in results) for name in ("passed", "failed", "skipped")
+    )
+    broken = any(result.broken for result in results) or not passed
+    if failed or broken:
+        say(f"logs: {log_dir()}")
+    say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return int(bool(failed or broken))

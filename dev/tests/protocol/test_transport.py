@@ -1,0 +1,385 @@
+"""Was anything sent? Against real sockets, because that is where the answer lies."""
+
+import os
+import socket
+import threading
+import time
+
+import pytest
+from doubles import SocketServer, http_answer
+
+from drivers import ConnectFailed, HttpRequest, RequestsTransport, ResponseLost
+
+
+@pytest.fixture
+def transport():
+    transport = RequestsTransport(largest=100_000)
+    yield transport
+    transport.close()
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch, tmp_path):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+
+
+def post(url, **changes):
+    values = {"json": {"amount": 1250}, "connect_timeout": 1, "read_timeout": 1, **changes}
+    return HttpRequest("POST", url, **values)
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+# -- nothing was sent ---------------------------------------------------------
+
+
+def test_refused_port(transport):
+    with pytest.raises(ConnectFailed):
+        transport.send(post(f"http://127.0.0.1:{closed_port()}/"))
+
+
+def test_refused_port_tls(transport):
+    with pytest.raises(ConnectFailed):
+        transport.send(post(f"https://127.0.0.1:{closed_port()}/"))
+
+
+def test_name_that_does_not_exist(transport):
+    with pytest.raises(ConnectFailed):
+        transport.send(post("http://no-such-host.invalid/"))
+
+
+def test_connect_timeout(transport):
+    """A listener whose queue is full does not answer to a connect."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = []
+        for _ in range(3):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+            fillers.append(filler)
+        started = time.monotonic()
+        with pytest.raises(ConnectFailed):
+            transport.send(
+                post(f"http://127.0.0.1:{listener.getsockname()[1]}/", connect_timeout=0.3)
+            )
+        assert time.monotonic() - started < 2
+        for filler in fillers:
+            filler.close()
+
+
+def test_server_that_does_not_speak_tls(transport):
+    with SocketServer(lambda connection, number: connection.sendall(b"hello\r\n")) as server:
+        with pytest.raises(ConnectFailed):
+            transport.send(post(f"https://127.0.0.1:{server.port}/"))
+
+
+def test_server_that_is_silent_in_the_tls_handshake(transport):
+    with SocketServer(lambda connection, number: server.finished.wait(5)) as server:
+        started = time.monotonic()
+        with pytest.raises(ConnectFailed):
+            transport.send(post(f"https://127.0.0.1:{server.port}/", connect_timeout=0.4))
+        assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "ftp://127.0.0.1/", "http://", "http://[::1/"])
+def test_address_that_is_none(transport, url):
+    with pytest.raises(ConnectFailed):
+        transport.send(post(url))
+
+
+def test_request_that_cannot_be_written(transport):
+    with SocketServer(lambda connection, number: None) as server:
+        with pytest.raises(ConnectFailed):
+            transport.send(post(server.url, json={"amount": float("nan")}))
+        with pytest.raises(ConnectFailed):
+            transport.send(post(server.url, headers={"Authorization": "Bearer a\r\nEvil: b"}))
+        assert server.connections == 0
+
+
+def test_proxy_that_is_down(transport, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
+    with pytest.raises(ConnectFailed):
+        transport.send(post("http://viva.example/"))
+
+
+# -- something may have been sent ---------------------------------------------
+
+
+def test_closed_before_reading(transport):
+    with SocketServer(lambda connection, number: None) as server:
+        with pytest.raises(ResponseLost):
+            transport.send(post(server.url))
+
+
+def test_reset_before_reading(transport):
+    def script(connection, number):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    with SocketServer(script) as server:
+        with pytest.raises(ResponseLost):
+            transport.send(post(server.url))
+
+
+def test_closed_after_reading(transport):
+    with SocketServer(lambda connection, number: server.request(connection)) as server:
+        with pytest.raises(ResponseLost):
+            transport.send(post(server.url))
+        assert b'{"amount": 1250}' in server.received[0]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"SMTP ready\r\n\r\n",
+        b"\0\1\2\3",
+    ],
+)
+def test_half_an_answer(transport, part):
+    def script(connection, number):
+        server.request(connection)
+        connection.sendall(part)
+
+    with SocketServer(script) as server:
+        with pytest.raises(ResponseLost):
+            transport.send(post(server.url))
+
+
+def test_server_that_never_answers(transport):
+    def script(connection, number):
+        server.request(connection)
+        server.finished.wait(5)
+
+    with SocketServer(script) as server:
+        started = time.monotonic()
+        with pytest.raises(ResponseLost):
+            transport.send(post(server.url, read_timeout=0.4))
+        assert 0.3 < time.monotonic() - started < 1.2
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", http_answer(body=b"x" * 500)[:-500]])
+def test_dribbling_server(transport, head):
+    """One byte at a time, within the headers or within the body: one limit for all of it."""
+
+    def script(connection, number):
+        server.request(connection)
+        connection.sendall(head)
+        while not server.finished.wait(0.05):
+            connection.sendall(b"x")
+
+    with SocketServer(script) as server:
+        started = time.monotonic()
+        with pytest.raises(ResponseLost):
+            transport.send(post(server.url, read_timeout=0.6))
+        assert 0.5 < time.monotonic() - started < 1.2
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_huge_body(transport, declared):
+    def script(connection, number):
+        server.request(connection)
+        length = b"Content-Length: 1000000000\r\n" if declared else b""
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n")
+        sent = 0
+        while sent < 1_000_000_000:
+            connection.sendall(b"x" * 65536)
+            sent += 65536
+
+    with SocketServer(script) as server:
+        started = time.monotonic()
+        with pytest.raises(ResponseLost, match="more than 100000 bytes"):
+            transport.send(post(server.url))
+        assert time.monotonic() - started < 1
+
+
+def test_connection_that_died_while_it_was_kept(transport):
+    """Told apart from a failed connect even then: nobody knows whether the request got through."""
+
+    def script(connection, number):
+        server.request(connection)
+        connection.sendall(http_answer())
+        server.request(connection)
+
+    with SocketServer(script) as server:
+        transport.send(post(server.url))
+        with pytest.raises(ResponseLost):
+            transport.send(post(server.url))
+        assert server.connections == 1
+
+
+def test_nothing_is_repeated(transport):
+    with SocketServer(lambda connection, number: server.request(connection)) as server:
+        for _ in range(3):
+            with pytest.raises(ResponseLost):
+                transport.send(HttpRequest("GET", server.url))
+        assert server.connections == 3
+
+
+# -- answers ------------------------------------------------------------------
+
+
+def one_answer(data):
+    def script(connection, number):
+        while script.server.request(connection):
+            connection.sendall(data)
+
+    server = SocketServer(script)
+    script.server = server
+    return server
+
+
+@pytest.mark.parametrize("status", ["200 OK", "202 Accepted", "401 No", "409 Conflict", "503 No"])
+def test_every_status_is_an_answer(transport, status):
+    body = b'{"detail": "x"}'
+    with one_answer(http_answer(status, body, "X-Viva-CorrelationId: 26-104-A")) as server:
+        response = transport.send(post(server.url))
+    assert response.status == int(status[:3])
+    assert response.body == body
+    assert response.headers["x-viva-correlationid"] == "26-104-A"
+
+
+def test_empty_answer_and_body_that_is_no_json(transport):
+    with one_answer(http_answer(body=b"")) as server:
+        assert transport.send(post(server.url)).body == b""
+    with one_answer(http_answer(body=b"<html>\xff")) as server:
+        assert transport.send(post(server.url)).body == b"<html>\xff"
+
+
+def test_redirect_is_not_followed(transport):
+    with one_answer(http_answer()) as other:
+        moved = http_answer("302 Found", b"", f"Location: {other.url}/")
+        with one_answer(moved) as server:
+            assert transport.send(post(server.url)).status == 302
+        assert other.connections == 0
+
+
+def test_connections_are_kept(transport):
+    with one_answer(http_answer(body=b"{}")) as server:
+        for _ in range(5):
+            transport.send(post(server.url))
+        assert server.connections == 1
+
+
+def test_time_limit_starts_anew_on_a_kept_connection(transport):
+    def script(connection, number):
+        while server.request(connection):
+            time.sleep(0.3)
+            connection.sendall(http_answer())
+
+    with SocketServer(script) as server:
+        for _ in range(3):
+            assert transport.send(post(server.url, read_timeout=0.5)).status == 200
+        assert server.connections == 1
+
+
+def test_request_as_written(transport):
+    with one_answer(http_answer()) as server:
+        transport.send(
+            post(
+                server.url + "/ecr/v1/sessions/a%2Fb",
+                params={"cashRegisterId": "till #2 & co"},
+                headers={"Authorization": "Bearer abc"},
+                json={"customerTrns": "Καφές", "amount": 1250},
+            )
+        )
+        head, _, body = server.received[0].partition(b"\r\n\r\n")
+    assert head.startswith(
+        b"POST /ecr/v1/sessions/a%2Fb?cashRegisterId=till%20%232%20%26%20co HTTP"
+    )
+    assert b"\r\nAuthorization: Bearer abc" in head
+    assert b"\r\nContent-Type: application/json" in head
+    assert body == b'{"customerTrns": "\\u039a\\u03b1\\u03c6\\u03ad\\u03c2", "amount": 1250}'
+
+
+def test_form_and_basic_in_utf_8(transport):
+    with one_answer(http_answer()) as server:
+        form = {"grant_type": "client_credentials"}
+        transport.send(post(server.url, json=None, form=form, basic=("idé", "κωδικός")))
+        head, _, body = server.received[0].partition(b"\r\n\r\n")
+    assert b"\r\nAuthorization: Basic aWTDqTrOus+JzrTOuc66z4zPgg==" in head
+    assert b"\r\nContent-Type: application/x-www-form-urlencoded" in head
+    assert body == b"grant_type=client_credentials"
+
+
+def test_cookies_and_netrc_are_left_alone(transport, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login evil password evil\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with one_answer(http_answer("200 OK", b"", "Set-Cookie: a=b")) as server:
+        for _ in range(2):
+            transport.send(post(server.url, headers={"Authorization": "Bearer abc"}))
+        assert b"Cookie:" not in server.received[1]
+        assert b"Authorization: Bearer abc" in server.received[1]
+
+
+def test_through_a_proxy(transport, monkeypatch):
+    with one_answer(http_answer()) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert transport.send(post("http://viva.example/x")).status == 200
+        assert proxy.received[0].startswith(b"POST http://viva.example/x HTTP")
+
+
+def test_proxy_that_refuses_a_tunnel(transport, monkeypatch):
+    """The request itself is never sent before the tunnel stands."""
+    with one_answer(http_answer("403 Forbidden", b"")) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with pytest.raises(ConnectFailed):
+            transport.send(post("https://viva.example/x"))
+        assert proxy.received[0].startswith(b"CONNECT viva.example:443")
+
+
+def test_from_many_threads(transport):
+    wrong = []
+
+    def script(connection, number):
+        while data := server.request(connection):
+            connection.sendall(http_answer(body=data.partition(b"\r\n\r\n")[2]))
+
+    def work(mine):
+        for turn in range(20):
+            body = transport.send(post(server.url, json={"n": mine * 1000 + turn})).body
+            if body != b'{"n": %d}' % (mine * 1000 + turn):
+                wrong.append(body)
+
+    with SocketServer(script) as server:
+        threads = [threading.Thread(target=work, args=(mine,)) for mine in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert server.connections <= 8
+    assert not wrong
+
+
+def test_a_forked_process_gets_connections_of_its_own(transport):
+    with one_answer(http_answer()) as server:
+        transport.send(post(server.url))
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = 0 if transport.send(post(server.url)).status == 200 else 1
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert server.connections == 2
+
+
+def test_secrets_do_not_show():
+    request = post(
+        "http://x/",
+        headers={"Authorization": "Bearer hush"},
+        form={"client_secret": "hush"},
+        basic=("me", "hush"),
+    )
+    assert "hush" not in repr(request)

@@ -1,0 +1,428 @@
+"""What an answer means. A misreading here is money lost, so nothing odd may pass as approved."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers import (
+    SUCCESS_TYPES,
+    Asked,
+    Operation,
+    Outcome,
+    event_words,
+    final_no_needs_list,
+    judge,
+    judge_listed,
+    judge_no,
+    parse_session,
+)
+
+ASKED = Asked(
+    operation=Operation.SALE,
+    session_id="0b0f8a4e-6c0c-4f0e-9d42-3b1b8f4f0c11",
+    terminal_id="16000010",
+    cash_register_id="till-2",
+    amount=1250,
+    currency="EUR",
+    merchant_reference="POS/0042/1",
+)
+#: The success of section 5.2.
+PAID = {
+    "sessionId": "0b0f8a4e-6c0c-4f0e-9d42-3b1b8f4f0c11",
+    "terminalId": "16000010",
+    "cashRegisterId": "till-2",
+    "amount": 1250,
+    "currencyCode": "978",
+    "merchantReference": "POS/0042/1",
+    "customerTrns": "Table 7",
+    "tipAmount": 0,
+    "success": True,
+    "eventId": 0,
+    "authorizationId": "407060",
+    "transactionId": "8d1c8f60-94a1-4a70-8a43-0d5b5d9e6f31",
+    "transactionTypeId": 5,
+    "retrievalReferenceNumber": 610419407060,
+    "panEntryMode": "07",
+    "applicationLabel": "Visa Debit",
+    "primaryAccountNumberMasked": "414746******0133",
+    "transactionDateTime": "2026-04-14T22:16:11.4043324+03:00",
+    "abortOperation": False,
+    "abortAckTime": None,
+    "abortSuccess": False,
+    "loyaltyInfo": None,
+    "verificationMethod": "CONTACTLESS - NO CVM",
+    "tid": "16000010",
+    "shortOrderCode": "6104224321",
+    "installments": 0,
+    "message": "Transaction successful",
+    "preauth": False,
+    "referenceNumber": 407060,
+    "orderCode": "6104224321000010",
+}
+#: Cancelled before a card, section 5.2.
+CANCELLED = {
+    **PAID,
+    "success": False,
+    "eventId": 1000,
+    "authorizationId": None,
+    "transactionId": None,
+    "transactionTypeId": None,
+    "retrievalReferenceNumber": None,
+    "panEntryMode": "00",
+    "applicationLabel": None,
+    "primaryAccountNumberMasked": None,
+    "transactionDateTime": None,
+    "verificationMethod": None,
+    "shortOrderCode": "0",
+    "message": "Transaction canceled by user",
+    "referenceNumber": 0,
+    "orderCode": "0",
+}
+#: Both forms of a decline, section 5.2.
+DECLINED_BEFORE = {**CANCELLED, "eventId": 1006, "panEntryMode": "05"}
+DECLINED_BY_ISSUER = {
+    **CANCELLED,
+    "eventId": 1006,
+    "transactionId": "8d1c8f60-94a1-4a70-8a43-0d5b5d9e6f32",
+    "authorizationId": "000000",
+    "retrievalReferenceNumber": 610419407061,
+    "applicationLabel": "Visa Debit",
+    "primaryAccountNumberMasked": "414746******0133",
+    "panEntryMode": "07",
+}
+
+
+def told(body, **changes):
+    return judge(ASKED, parse_session({**body, **changes}))
+
+
+def without(body, *names):
+    return judge(ASKED, parse_session({k: v for k, v in body.items() if k not in names}))
+
+
+def test_paid():
+    verdict = told(PAID)
+    assert (verdict.state, verdict.reason, verdict.message_code) == ("approved", "", "approved")
+    assert (verdict.approved_amount, verdict.tip, verdict.surcharge) == (1250, 0, 0)
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("type_id", range(-1, 100))
+def test_types(operation, type_id):
+    asked = replace(ASKED, operation=operation)
+    verdict = judge(asked, parse_session({**PAID, "transactionTypeId": type_id}))
+    expected = {
+        "sale": {5, 6, 60},
+        "preauth": {1},
+        "capture": {0},
+        "refund": {4, 7, 18, 61, 84},
+        "void": {4, 7, 18, 61, 84},
+        "release": {4, 7, 18, 61, 84},
+    }[operation.value]
+    assert SUCCESS_TYPES[operation] == expected
+    if type_id in expected:
+        assert verdict.state == "approved"
+    else:
+        assert (verdict.state, verdict.reason) == ("unknown", "type")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount": 1249}, "amount"),
+        ({"amount": 1251}, "amount"),
+        ({"amount": 125000}, "amount"),
+        ({"amount": 12}, "amount"),
+        ({"amount": 0}, "amount"),
+        ({"amount": -1250}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"amount": 12.5}, "amount"),
+        ({"amount": 1250.0}, "amount"),
+        ({"amount": "1250"}, "amount"),
+        ({"amount": True}, "amount"),
+        ({"amount": [1250]}, "amount"),
+        ({"currencyCode": "826"}, "currency"),
+        ({"currencyCode": "EUR"}, "currency"),
+        ({"currencyCode": None}, "currency"),
+        ({"currencyCode": "999"}, "currency"),
+        ({"currencyCode": 978.0}, "currency"),
+        ({"terminalId": "16000011"}, "terminal"),
+        ({"terminalId": None}, "terminal"),
+        ({"terminalId": ""}, "terminal"),
+        ({"terminalId": ["16000010"]}, "terminal"),
+        ({"merchantReference": "POS/0042/2"}, "reference"),
+        ({"merchantReference": ""}, "reference"),
+        ({"merchantReference": {"a": 1}}, "reference"),
+        ({"merchantReference": False}, "reference"),
+        ({"sessionId": "0b0f8a4e-6c0c-4f0e-9d42-3b1b8f4f0c12"}, "session"),
+        ({"sessionId": None}, "session"),
+        ({"sessionId": "0B0F8A4E-6C0C-4F0E-9D42-3B1B8F4F0C11"}, "session"),
+        ({"transactionTypeId": None}, "type"),
+        ({"transactionTypeId": 1}, "type"),
+        ({"transactionTypeId": 4}, "type"),
+        ({"transactionTypeId": True}, "type"),
+        ({"transactionTypeId": 5.0}, "type"),
+        ({"preauth": True}, "type"),
+        ({"success": "true"}, "answer"),
+        ({"success": 1}, "answer"),
+        ({"success": None}, "answer"),
+        ({"success": [True]}, "answer"),
+        ({"eventId": 1006}, "answer"),
+        ({"eventId": 1099}, "answer"),
+        ({"transactionId": None}, "answer"),
+        ({"transactionId": ""}, "answer"),
+        ({"transactionId": {}}, "answer"),
+        ({"abortSuccess": True, "abortOperation": True}, "answer"),
+    ],
+)
+def test_a_yes_that_differs_is_unknown(changes, reason):
+    verdict = told(PAID, **changes)
+    assert (verdict.state, verdict.reason) == ("unknown", reason)
+    assert verdict.message_code == "differs"
+    assert verdict.approved_amount == 0
+
+
+@pytest.mark.parametrize("name", ["sessionId", "terminalId", "amount", "currencyCode", "success"])
+def test_a_yes_without_what_identifies_it_is_unknown(name):
+    assert without(PAID, name).state == "unknown"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"currencyCode": 978},
+        {"terminalId": 16000010},
+        {"transactionTypeId": "5"},
+        {"eventId": "0"},
+        {"eventId": None},
+        {"merchantReference": None},
+        {"tipAmount": None},
+        {"surchargeAmount": None},
+        {"surchargeAmount": 0},
+        {"preauth": None},
+        {"authorizationId": None},
+        {"message": {"odd": 1}, "installments": "three", "transactionDateTime": 5, "tid": []},
+    ],
+)
+def test_forms_of_a_yes_that_are_fine(changes):
+    assert told(PAID, **changes).state == "approved"
+
+
+def test_a_yes_of_an_older_api_without_newer_and_descriptive_fields():
+    verdict = without(
+        PAID, "merchantReference", "tipAmount", "eventId", "tid", "orderCode", "message", "preauth"
+    )
+    assert verdict.state == "approved"
+
+
+@pytest.mark.parametrize(
+    ("amount", "tip", "surcharge", "state"),
+    [
+        (1450, 200, None, "approved"),
+        (1450, 200, 0, "approved"),
+        (1275, 0, 25, "approved"),
+        (1475, 200, 25, "approved"),
+        (2500, 1250, 0, "approved"),
+        (1250, 200, None, "unknown"),
+        (1450, 0, None, "unknown"),
+        (1450, 0, 0, "unknown"),
+        (1450, None, None, "unknown"),
+        (1250, 0, 25, "unknown"),
+        (1250, 200, -200, "unknown"),
+        (1050, -200, 0, "unknown"),
+        (1252, 2.0, 0, "unknown"),
+        (1252, "2", 0, "unknown"),
+        (1250, "none", 0, "unknown"),
+        (1250, False, 0, "unknown"),
+        (1250, 0, "none", "unknown"),
+        (125000, 123750, 0, "unknown"),
+        (1250 + 2**31, 2**31, 0, "unknown"),
+    ],
+)
+def test_tip_and_surcharge(amount, tip, surcharge, state):
+    verdict = told(PAID, amount=amount, tipAmount=tip, surchargeAmount=surcharge)
+    assert verdict.state == state
+    if state == "approved":
+        assert verdict.approved_amount == amount
+        assert (verdict.tip, verdict.surcharge) == (tip or 0, surcharge or 0)
+    else:
+        assert (verdict.reason, verdict.approved_amount) == ("amount", 0)
+
+
+def test_the_card_was_quicker_than_the_abort():
+    verdict = told(PAID, abortOperation=True, abortSuccess=False)
+    assert (verdict.state, verdict.message_code) == ("approved", "approved_after_cancel")
+
+
+@pytest.mark.parametrize(
+    ("body", "changes", "state", "code"),
+    [
+        (CANCELLED, {}, "cancelled", "cancelled_on_terminal"),
+        (CANCELLED, {"eventId": 1016, "abortSuccess": True}, "cancelled", "aborted"),
+        (CANCELLED, {"eventId": 1003}, "failed", "no_card"),
+        (CANCELLED, {"eventId": 1100}, "failed", "terminal_busy"),
+        (DECLINED_BEFORE, {}, "declined", "declined_by_bank"),
+        (DECLINED_BY_ISSUER, {}, "declined", "declined_by_bank"),
+        (DECLINED_BY_ISSUER, {"transactionEventId": 10051}, "declined", "insufficient_funds"),
+        (DECLINED_BY_ISSUER, {"transactionEventId": 10054}, "declined", "card_expired"),
+        (DECLINED_BY_ISSUER, {"transactionEventId": "nonsense"}, "declined", "declined_by_bank"),
+        (CANCELLED, {"eventId": 1020}, "declined", "insufficient_funds"),
+        (CANCELLED, {"eventId": 1019}, "declined", "try_other_card"),
+        (CANCELLED, {"eventId": 3000}, "failed", "terminal_offline"),
+        (CANCELLED, {"eventId": 424242}, "failed", "other"),
+        (CANCELLED, {"eventId": 0}, "failed", "other"),
+        (CANCELLED, {"eventId": None}, "failed", "other"),
+        (CANCELLED, {"eventId": []}, "failed", "other"),
+        (CANCELLED, {"amount": None, "currencyCode": None}, "cancelled", "cancelled_on_terminal"),
+    ],
+)
+def test_no(body, changes, state, code):
+    verdict = told(body, **changes)
+    assert (verdict.state, verdict.reason, verdict.message_code) == (state, "", code)
+    assert verdict.approved_amount == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"sessionId": "another"}, "session"),
+        ({"sessionId": None}, "session"),
+        ({"terminalId": "16000011"}, "terminal"),
+        ({"merchantReference": "another"}, "reference"),
+    ],
+)
+def test_a_no_about_something_else_is_not_ours(changes, reason):
+    verdict = told(CANCELLED, **changes)
+    assert (verdict.state, verdict.reason) == ("unknown", reason)
+
+
+@pytest.mark.parametrize("event_id", [None, 0, 1000, 1003, 1004, 1006, 1007, 1010, 1016, 1019])
+def test_a_card_may_have_been_shown_so_the_list_is_needed(event_id):
+    assert final_no_needs_list(parse_session({**CANCELLED, "eventId": event_id}))
+
+
+@pytest.mark.parametrize("event_id", [1020, 1099, 1102, 3000, 3001, 3002, 3099, 4000, 424242])
+def test_an_unclear_end_needs_the_list(event_id):
+    assert final_no_needs_list(parse_session({**CANCELLED, "eventId": event_id}))
+
+
+@pytest.mark.parametrize("event_id", [1001, 1014, 1100, 2000, 5001, 5002, 6000, 6102, 7005])
+def test_refused_before_a_card_needs_no_list(event_id):
+    assert not final_no_needs_list(parse_session({**CANCELLED, "eventId": event_id}))
+    # … unless there was one.
+    assert final_no_needs_list(parse_session({**DECLINED_BY_ISSUER, "eventId": event_id}))
+
+
+def test_what_is_no_no_needs_no_list_and_what_is_nothing_does():
+    assert not final_no_needs_list(parse_session(PAID))
+    assert final_no_needs_list(Outcome())
+
+
+def test_cancelled_by_the_user_and_paid_all_the_same():
+    """Section 9.2 no. 1."""
+    no, yes = parse_session(CANCELLED), parse_session(PAID)
+    assert judge_no(ASKED, no, [no]).state == "cancelled"
+    assert judge_no(ASKED, no, []).state == "cancelled"
+    assert judge_no(ASKED, no, [no, yes]).state == "approved"
+    assert judge_no(ASKED, no, [yes, no]).state == "approved"
+
+
+def test_paid_under_another_session_id_is_for_a_person_to_look_at():
+    other = parse_session({**PAID, "sessionId": "another"})
+    found = judge_no(ASKED, parse_session(CANCELLED), [other])
+    assert (found.state, found.reason) == ("unknown", "session")
+
+
+def test_two_different_payments_in_one_session_are_for_a_person_to_look_at():
+    again = parse_session({**PAID, "transactionId": "8d1c8f60-94a1-4a70-8a43-000000000000"})
+    yes = parse_session(PAID)
+    assert judge_listed(ASKED, [yes, yes]).state == "approved"
+    assert judge_listed(ASKED, [yes, again]).reason == "twice"
+    assert judge_no(ASKED, parse_session(CANCELLED), [yes, again]).state == "unknown"
+
+
+def test_a_list_without_ours_says_nothing():
+    foreign = parse_session({**PAID, "sessionId": "x", "merchantReference": "y"})
+    foreign_no = parse_session({**CANCELLED, "sessionId": "x"})
+    assert judge_listed(ASKED, [foreign, foreign_no, Outcome()]) is None
+    assert judge_no(ASKED, parse_session(CANCELLED), [foreign, foreign_no]).state == "cancelled"
+
+
+def test_ours_in_the_list_without_a_result_is_a_doubt():
+    doubt = parse_session({**PAID, "success": "true"})
+    assert judge_no(ASKED, parse_session(CANCELLED), [doubt]).state == "unknown"
+
+
+def test_every_documented_event_has_words():
+    documented = (
+        [1000, 1001, 1002, 1003, 1004, *range(1006, 1015), 1016, 1017, 1018, 1019, 1020, 1021]
+        + [1076, 1077, 1083, 1099, 1100, 1101, 1102, 2000, 3000, 3001, 3002, 3099, 4000]
+        + [*range(5000, 5007), 6000, 6102, 6201, *range(7001, 7006)]
+    )
+    for event_id in documented:
+        state, code = event_words(event_id)
+        assert state in ("declined", "cancelled", "failed")
+        assert code != "other"
+    assert event_words(None) == event_words(987654) == ("failed", "other")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+CRITICAL = ("sessionId", "terminalId", "amount", "currencyCode", "success", "transactionTypeId")
+
+
+@given(st.dictionaries(st.sampled_from(sorted(PAID)) | st.text(max_size=12), JSON))
+def test_nonsense_is_read_without_a_crash_and_never_approved(body):
+    verdict = judge(ASKED, parse_session(body))
+    assert verdict.state == "unknown"
+    assert verdict.approved_amount == 0
+
+
+@settings(max_examples=400)
+@given(st.dictionaries(st.sampled_from(sorted(PAID)), JSON, min_size=1, max_size=4))
+def test_a_payment_with_spoiled_fields_is_approved_only_if_all_that_counts_is_right(spoiled):
+    body = {**PAID, **spoiled}
+    verdict = judge(ASKED, parse_session(body))
+    if verdict.state == "approved":
+        for name in CRITICAL:
+            assert str(body[name]) == str(PAID[name])
+        assert body["success"] is True
+        assert type(body["amount"]) is int and body["amount"] == 1250
+        assert body["merchantReference"] in (None, "POS/0042/1")
+        assert body["tipAmount"] in (None, 0)
+        assert verdict.approved_amount == 1250
+    elif body["success"] is not False:
+        assert verdict.state == "unknown"
+
+
+@given(
+    st.integers(1, 10_000_000), st.integers(-5, 5_000), st.integers(-5, 5_000), st.integers(-3, 3)
+)
+def test_the_rule_of_amounts(asked_amount, tip, surcharge, off):
+    asked = replace(ASKED, amount=asked_amount)
+    body = {
+        **PAID,
+        "amount": asked_amount + tip + surcharge + off,
+        "tipAmount": tip,
+        "surchargeAmount": surcharge,
+    }
+    verdict = judge(asked, parse_session(body))
+    right = off == 0 and 0 <= tip <= asked_amount and 0 <= surcharge <= asked_amount
+    assert (verdict.state == "approved") is right
+    if right:
+        assert verdict.approved_amount - verdict.tip - verdict.surcharge == asked_amount
+
+
+@given(st.lists(st.sampled_from([PAID, CANCELLED, DECLINED_BEFORE, DECLINED_BY_ISSUER]), max_size=6))
+def test_the_order_of_a_list_does_not_matter(bodies):
+    outcomes = [parse_session(body) for body in bodies]
+    first = judge_listed(ASKED, outcomes)
+    second = judge_listed(ASKED, reversed(outcomes))
+    assert (first and first.state == "approved") == (second and second.state == "approved")
+    assert (first is not None and first.state == "approved") == (PAID in bodies)

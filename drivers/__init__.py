@@ -1,0 +1,162 @@
+"""Viva's terminal protocols in plain Python: no Odoo, no database, no global state.
+
+The map, from the inside out:
+
+``money``      amounts as integer minor units, ISO 4217
+``types``      requests and answers, frozen
+``errors``     definite, retryable, indeterminate: was the customer maybe charged?
+``states``     the states of a transaction and the moves between them
+``events``     Viva's event ids, as states and keys for words
+``redact``     what may be kept of an answer
+``session``    Viva's session object, read defensively
+``verdict``    what was asked against what came back: the only place that approves
+``transport``  HTTP that says whether anything was sent; handed in
+``answers``    statuses and error bodies
+``token``      OAuth access tokens, shared and fetched once
+``base``       ``TerminalDriver``, the interface of all drivers
+``cloud``      the Cloud Terminal API
+
+To add a driver (another protocol, another way to a terminal):
+
+1. Write one module with a class that satisfies ``base.TerminalDriver``. Hand its
+   connection in; turn what goes wrong into the classes of ``errors``, and be
+   honest about *indeterminate*. Never repeat a start.
+2. Give amounts as minor units, and a final answer as ``Outcome``: fill it through
+   ``session.parse_session`` when the protocol speaks Viva's session object. Do not
+   decide what is an approval: ``verdict.judge`` does.
+3. Say in ``capabilities`` what it can do. Screens ask that.
+4. Subclass the contract of ``dev/tests/protocol/contract.py`` for it. It passes, or
+   the driver is not finished.
+5. Export it here.
+"""
+
+from .base import TerminalDriver
+from .cloud import DEMO, LIVE, CloudDriver, Endpoints
+from .errors import (
+    AlreadyUsed,
+    AnswerLost,
+    BadRequest,
+    Busy,
+    CredentialsError,
+    DefiniteError,
+    IndeterminateError,
+    NotFound,
+    PermissionDenied,
+    RetryableError,
+    ServerFault,
+    TokenBusy,
+    Unavailable,
+    Unreachable,
+    VivaError,
+)
+from .events import event_words, issuer_words
+from .money import (
+    VIVA_CURRENCIES,
+    CurrencyNotSupported,
+    alpha,
+    exponent,
+    numeric,
+    to_major,
+    to_minor,
+    viva_numeric,
+)
+from .redact import redact
+from .session import parse_session
+from .states import FINAL, LATE_APPROVAL, OPEN, STATES, UNSETTLED, State, may_move
+from .token import MemoryTokenStore, Token, TokenSource, TokenStore
+from .transport import (
+    ConnectFailed,
+    HttpRequest,
+    HttpResponse,
+    RequestsTransport,
+    ResponseLost,
+    Transport,
+)
+from .types import (
+    AbortRequest,
+    Accepted,
+    Capabilities,
+    Device,
+    Operation,
+    Outcome,
+    Pending,
+    SaleRequest,
+    SessionMissing,
+)
+from .verdict import (
+    SUCCESS_TYPES,
+    Asked,
+    Verdict,
+    final_no_needs_list,
+    judge,
+    judge_listed,
+    judge_no,
+)
+
+__all__ = [
+    "DEMO",
+    "FINAL",
+    "LATE_APPROVAL",
+    "LIVE",
+    "OPEN",
+    "STATES",
+    "SUCCESS_TYPES",
+    "UNSETTLED",
+    "VIVA_CURRENCIES",
+    "AbortRequest",
+    "Accepted",
+    "AlreadyUsed",
+    "AnswerLost",
+    "Asked",
+    "BadRequest",
+    "Busy",
+    "Capabilities",
+    "CloudDriver",
+    "ConnectFailed",
+    "CredentialsError",
+    "CurrencyNotSupported",
+    "DefiniteError",
+    "Device",
+    "Endpoints",
+    "HttpRequest",
+    "HttpResponse",
+    "IndeterminateError",
+    "MemoryTokenStore",
+    "NotFound",
+    "Operation",
+    "Outcome",
+    "Pending",
+    "PermissionDenied",
+    "RequestsTransport",
+    "ResponseLost",
+    "RetryableError",
+    "SaleRequest",
+    "ServerFault",
+    "SessionMissing",
+    "State",
+    "TerminalDriver",
+    "Token",
+    "TokenBusy",
+    "TokenSource",
+    "TokenStore",
+    "Transport",
+    "Unavailable",
+    "Unreachable",
+    "Verdict",
+    "VivaError",
+    "alpha",
+    "event_words",
+    "exponent",
+    "final_no_needs_list",
+    "issuer_words",
+    "judge",
+    "judge_listed",
+    "judge_no",
+    "may_move",
+    "numeric",
+    "parse_session",
+    "redact",
+    "to_major",
+    "to_minor",
+    "viva_numeric",
+]

@@ -1,0 +1,105 @@
+"""Read what is common to all answers of Viva (reference, section 1.5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import (
+    AlreadyUsed,
+    BadRequest,
+    CredentialsError,
+    NotFound,
+    PermissionDenied,
+    ServerFault,
+    Unavailable,
+    VivaError,
+)
+from .redact import redact
+from .transport import HttpResponse
+
+_LONGEST_DETAIL = 500
+
+#: What a status says about the request. Every other 4xx is a bad request; everything else
+#: (5xx, redirects, 408 of some gateway) leaves the outcome open. 429 is UNVERIFIED.
+_CAUSES: dict[int, tuple[type[VivaError], str]] = {
+    401: (CredentialsError, "Viva does not accept the access token."),
+    403: (PermissionDenied, "Viva does not allow it."),
+    404: (NotFound, "Viva does not know it."),
+    408: (ServerFault, "Viva did not say what became of the request."),
+    409: (AlreadyUsed, "The session id exists already."),
+    429: (Unavailable, "Viva asks for fewer requests."),
+    503: (Unavailable, "Viva cannot take the request now."),
+}
+
+
+def json_of(response: HttpResponse) -> Any:
+    """Return the body read as JSON; ``None`` when it is none. Infinite numbers become null."""
+    try:
+        return json.loads(response.body, parse_constant=lambda name: None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def detail_of(response: HttpResponse) -> str:
+    """Return Viva's own words: ``detail`` as text or as list, or OAuth's ``error``."""
+    data = json_of(response)
+    if not isinstance(data, dict):
+        return ""
+    detail = data.get("detail")
+    if detail is None:
+        detail = data.get("error_description") or data.get("error") or data.get("message")
+    if isinstance(detail, list):
+        words = "; ".join(filter(None, map(_validation, detail[:10])))
+    else:
+        words = detail if isinstance(detail, str) else ""
+    return str(redact(words))[:_LONGEST_DETAIL]
+
+
+def _validation(item: Any) -> str:
+    """``{"loc": ["body", "amount"], "msg": "…"}`` as ``body.amount: …``."""
+    if not isinstance(item, dict):
+        return item if isinstance(item, str) else ""
+    place = item.get("loc")
+    path = ".".join(str(part) for part in place) if isinstance(place, list) else ""
+    return ": ".join(part for part in (path, str(item.get("msg") or "")) if part)
+
+
+def correlation_id_of(response: HttpResponse) -> str:
+    """Return the id that Viva's support asks for."""
+    return str(redact(response.headers.get("x-viva-correlationid", "")))[:64]
+
+
+def raw_of(response: HttpResponse) -> Mapping[str, Any]:
+    """Return the answer, redacted, if it was an object."""
+    data = json_of(response)
+    return redact(data) if isinstance(data, dict) else {}
+
+
+def error_of(response: HttpResponse) -> VivaError:
+    """Return the error for an answer that is neither a success nor expected."""
+    status = response.status
+    if status in _CAUSES:
+        kind, message = _CAUSES[status]
+    elif 400 <= status < 500:
+        kind, message = BadRequest, "Viva did not accept the request."
+    else:
+        kind, message = ServerFault, "Viva did not say what became of the request."
+    return kind(
+        message,
+        status=status,
+        detail=detail_of(response),
+        correlation_id=correlation_id_of(response),
+        raw=raw_of(response),
+    )
+
+
+def not_understood(response: HttpResponse) -> ServerFault:
+    """Return the error for a success whose body is not what it should be."""
+    return ServerFault(
+        "Viva's answer is not understood.",
+        status=response.status,
+        correlation_id=correlation_id_of(response),
+        raw=raw_of(response),
+    )

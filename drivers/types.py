@@ -1,0 +1,200 @@
+"""What goes into a driver and what comes out: frozen, typed, money in minor units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from .money import MAX_MINOR
+
+#: Characters and length that section 3.3 calls safe.
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,75}")
+_TERMINAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Operation(str, Enum):
+    """The six operations of a terminal."""
+
+    SALE = "sale"
+    PREAUTH = "preauth"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    VOID = "void"
+    RELEASE = "release"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a driver can do. Screens ask this and never the name of a protocol."""
+
+    operations: frozenset[Operation]
+    abort: bool = False
+    partial_refund: bool = False
+    installments: bool = False
+    tip: bool = False
+    fiscal: bool = False
+    sessions_by_date: bool = False
+
+
+@dataclass(frozen=True)
+class Device:
+    """One terminal as Viva lists it (section 2). ``status_id`` 1 is the usable one."""
+
+    terminal_id: str
+    status_id: int | None
+    source_code: str
+    virtual_terminal_id: str
+
+
+def _check_text(name: str, value: str, limit: int) -> None:
+    if not isinstance(value, str) or not value or len(value) > limit or _CONTROL.search(value):
+        raise ValueError(
+            f"{name} must be a text of 1 to {limit} characters without control characters."
+        )
+
+
+def _check_int(name: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+
+
+@dataclass(frozen=True)
+class SaleRequest:
+    """One sale, or one preauth (section 3.1).
+
+    Refused with :class:`ValueError` when it is written wrongly, which is before
+    anything can be recorded or sent.
+
+    :param session_id: made by us, used once, best a plain uuid (section 3.3)
+    :param cash_register_id: names the till; the same value is needed to abort
+    :param amount: minor units without the tip, greater than zero
+    :param currency: alphabetic code, one of those that Viva lists
+    :param merchant_reference: unique to this attempt; comes back in webhooks and lists
+    :param customer_text: shown to the customer
+    :param max_installments: 0 or 1 is none; Greece only
+    :param tip: minor units, at most the amount
+    """
+
+    session_id: str
+    terminal_id: str
+    cash_register_id: str
+    amount: int
+    currency: str
+    merchant_reference: str
+    customer_text: str = ""
+    preauth: bool = False
+    max_installments: int = 0
+    tip: int = 0
+
+    def __post_init__(self) -> None:
+        if not _SESSION_ID.fullmatch(self.session_id):
+            raise ValueError("session_id must be 1 to 75 letters, digits, '-' or '_'.")
+        if not _TERMINAL_ID.fullmatch(self.terminal_id):
+            raise ValueError("terminal_id must be the digits that Viva lists.")
+        _check_text("cash_register_id", self.cash_register_id, 75)
+        _check_text("merchant_reference", self.merchant_reference, 255)
+        if self.customer_text:
+            _check_text("customer_text", self.customer_text, 255)
+        _check_int("amount", self.amount, 1, MAX_MINOR)
+        _check_int("tip", self.tip, 0, self.amount)
+        _check_int("max_installments", self.max_installments, 0, 99)
+        if self.preauth and self.tip:
+            raise ValueError("A preauth cannot carry a tip.")
+
+
+@dataclass(frozen=True)
+class AbortRequest:
+    """Ask the terminal to drop a session; only its own cash register may (section 4.4)."""
+
+    session_id: str
+    cash_register_id: str
+
+    def __post_init__(self) -> None:
+        _check_text("session_id", self.session_id, 75)
+        _check_text("cash_register_id", self.cash_register_id, 75)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Viva took the request for delivery. It says nothing about the payment (section 0).
+
+    :param repeated: an abort that was already under way (409 on abort)
+    :param raw: the answer, redacted; mostly empty
+    """
+
+    correlation_id: str = ""
+    repeated: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Not final yet (202, section 5.1). It can stay so for ever (section 8)."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SessionMissing:
+    """Viva does not know the session (404). Right after the start that may pass (section 5.1)."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A final session as Viva tells it (section 5.2), read defensively; **not a verdict**.
+
+    Whatever was absent or of a wrong type is ``""`` or ``None``. Where that matters:
+
+    * ``amount`` (minor units, with tip and surcharge): ``None`` unless it was a whole number;
+    * ``tip``, ``surcharge``: 0 when absent, ``None`` when nonsense;
+    * ``success``: ``None`` unless it was a JSON boolean;
+    * ``currency``: alphabetic code, ``""`` when absent or not in ISO 4217;
+    * ``merchant_reference``: ``None`` when absent, ``""`` when it was no text.
+
+    ``finished_at`` is in UTC. ``raw`` is the redacted answer.
+    """
+
+    session_id: str = ""
+    terminal_id: str = ""
+    cash_register_id: str = ""
+    amount: int | None = None
+    currency: str = ""
+    merchant_reference: str | None = None
+    tip: int | None = 0
+    surcharge: int | None = 0
+    success: bool | None = None
+    event_id: int | None = None
+    authorisation_code: str = ""
+    transaction_id: str = ""
+    transaction_type_id: int | None = None
+    rrn: str = ""
+    stan: str = ""
+    entry_mode: str = ""
+    application_label: str = ""
+    card_brand: str = ""
+    card_last4: str = ""
+    card_masked: str = ""
+    finished_at: datetime | None = None
+    abort_requested: bool = False
+    abort_success: bool = False
+    verification_method: str = ""
+    tid: str = ""
+    short_order_code: str = ""
+    order_code: str = ""
+    installments: int = 0
+    message: str = ""
+    preauth: bool | None = None
+    aid: str = ""
+    issuer_event_id: int | None = None
+    bank_id: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -1,0 +1,20 @@
+from odoo import models
+from odoo.exceptions import UserError
+
+
+class IrModuleModule(models.Model):
+    _inherit = "ir.module.module"
+
+    def button_uninstall(self):
+        """Refuse to forget card payments of which nobody knows yet whether they were charged."""
+        if "viva_payments" in self.mapped("name"):
+            unsettled = self.env["viva.transaction"].sudo().search([("is_unsettled", "=", True)])
+            if unsettled:
+                raise UserError(
+                    self.env._(
+                        "Viva.com Payments cannot be uninstalled while card payments are open: %s. "
+                        "Open each of them and press Check with Viva first.",
+                        ", ".join(unsettled.mapped("name")),
+                    )
+                )
+        return super().button_uninstall()

@@ -1,0 +1,158 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+
+class PosOrder(models.Model):
+    _inherit = "pos.order"
+
+    viva_transaction_ids = fields.One2many(
+        "viva.transaction", compute="_compute_viva_transaction_ids", string="Card payments"
+    )
+    viva_transaction_count = fields.Integer(compute="_compute_viva_transaction_ids")
+    viva_has_unproven = fields.Boolean(
+        compute="_compute_viva_has_unproven",
+        search="_search_viva_has_unproven",
+        string="Paid by card without proof",
+        help="The till called it paid, but no approved card payment is in the ledger.",
+    )
+    viva_can_attach = fields.Boolean(compute="_compute_viva_transaction_ids")
+
+    def _compute_viva_transaction_ids(self):
+        transactions = self.env["viva.transaction"].search([("order_uuid", "in", list(filter(None, self.mapped("uuid"))))])
+        by_uuid = transactions.grouped("order_uuid")
+        for order in self:
+            order.viva_transaction_ids = by_uuid.get(order.uuid, transactions.browse())
+            order.viva_transaction_count = len(order.viva_transaction_ids)
+            order.viva_can_attach = order.state == "draft" and bool(order._viva_charged())
+
+    @api.depends("payment_ids", "state")
+    def _compute_viva_has_unproven(self):
+        for order in self:
+            order.viva_has_unproven = order.state in ("paid", "done", "invoiced") and bool(order._viva_unproven())
+
+    def _search_viva_has_unproven(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        payments = self.env["pos.payment"].search(
+            [
+                ("payment_method_id.use_payment_terminal", "=", "viva"),
+                ("amount", ">", 0),
+                ("pos_order_id.state", "in", ("paid", "done", "invoiced")),
+            ]
+        )
+        unproven = payments.filtered(lambda payment: payment.viva_state in ("none", "unproven", "reversed"))
+        return [("id", "in" if True in value else "not in", unproven.pos_order_id.ids)]
+
+    def _viva_unproven(self):
+        """Payments by card of these orders that the ledger does not confirm."""
+        return self.payment_ids.filtered(
+            lambda payment: (
+                payment.payment_method_id._is_viva()
+                and payment.amount > 0
+                and not payment.is_change
+                and payment.viva_state not in ("proven", "forced")
+            )
+        )
+
+    def _viva_charged(self):
+        """Card payments of these orders that took (or may have taken) money and are nobody's yet."""
+        handed_over = self.env["viva.handover"].sudo().search([("transaction_id", "!=", False)]).transaction_id
+        transactions = self.env["viva.transaction"].sudo().search([("order_uuid", "in", list(filter(None, self.mapped("uuid"))))])
+        return (transactions - handed_over).filtered(
+            lambda transaction: (
+                transaction.is_unsettled
+                or (
+                    transaction.state == "approved"
+                    and transaction.operation == "sale"
+                    and transaction.currency_id.compare_amounts(transaction._net_amount(), 0) > 0
+                )
+            )
+        )
+
+    # -- an order with card money is not thrown away ------------------------------------------------
+
+    def write(self, vals):
+        if vals.get("state") == "cancel":
+            self._viva_refuse_removal()
+        return super().write(vals)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_viva(self):
+        self._viva_refuse_removal()
+
+    def _viva_refuse_removal(self):
+        for order in self:
+            charged = order._viva_charged()
+            if charged:
+                raise UserError(
+                    self.env._(
+                        "Order %(order)s carries card payments and cannot be cancelled: %(payments)s. Finish the order, "
+                        "or give the money back, or let a manager hand the payment over to the accountant.",
+                        order=order.pos_reference or order.name,
+                        payments=", ".join(transaction._headline() for transaction in charged),
+                    )
+                )
+
+    # -- finishing an order whose till has died -----------------------------------------------------
+
+    def action_viva_attach(self):
+        """Put approved card payments on a draft order and, when it is paid in full, validate it."""
+        self.ensure_one()
+        if not self.env.user.has_group("viva_payments.group_viva_manager"):
+            raise AccessError(self.env._("Only a Viva manager may add a card payment to an order."))
+        self.check_access("write")
+        if self.state != "draft":
+            raise UserError(self.env._("This order is not open any more."))
+        approved = self._viva_charged().filtered(lambda transaction: transaction.state == "approved")
+        if not approved:
+            raise UserError(self.env._("There is no approved card payment for this order."))
+        for transaction in approved:
+            payment = self.payment_ids.filtered(
+                lambda record, transaction=transaction: record.uuid == transaction.payment_uuid
+            )
+            values = {
+                "amount": transaction.approved_amount - transaction.tip_amount - transaction.surcharge_amount,
+                "payment_status": "done",
+                "transaction_id": transaction.viva_transaction_id,
+                "card_brand": transaction.card_brand,
+                "card_no": transaction.card_last4,
+                "payment_method_authcode": transaction.authorisation_code,
+                "payment_ref_no": transaction.rrn,
+                "ticket": transaction._slip(),
+                "viva_attempt": transaction.attempt,
+            }
+            if payment:
+                payment.write(values)
+            else:
+                method = self.config_id.payment_method_ids.filtered(
+                    lambda record, transaction=transaction: (
+                        record._is_viva() and transaction.terminal_id in record.viva_terminal_ids
+                    )
+                )[:1]
+                if not method:
+                    raise UserError(self.env._("No payment method of this till has terminal %s.", transaction.terminal_viva_id))
+                self.add_payment(
+                    {
+                        **values,
+                        "pos_order_id": self.id,
+                        "payment_method_id": method.id,
+                        "uuid": transaction.payment_uuid,
+                        "payment_date": transaction.settled_at,
+                    }
+                )
+        # What the dead till had only begun is no payment.
+        self.payment_ids.filtered(
+            lambda payment: payment.payment_status not in (False, "done") and payment not in self._viva_proven()
+        ).unlink()
+        self.amount_paid = sum(self.payment_ids.mapped("amount"))
+        if self.currency_id.is_zero(self.amount_total - self.amount_paid):
+            self._process_saved_order(False)
+        return True
+
+    def _viva_proven(self):
+        return self.payment_ids.filtered(lambda payment: payment.viva_state in ("proven", "forced"))
+
+    def action_view_viva_transactions(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("viva_payments.action_viva_transaction")
+        return {**action, "domain": [("order_uuid", "=", self.uuid)]}

@@ -1,0 +1,274 @@
+import json
+import logging
+import uuid
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..drivers import redact, to_major, to_minor
+from .ledger import in_ledger
+from .viva_transaction import FINAL_NO
+
+_logger = logging.getLogger(__name__)
+
+PAYMENT, REVERSAL, FAILURE, SESSION, SESSION_FAILURE = 1796, 1797, 1798, 1802, 1803
+SUCCESSES = (PAYMENT, SESSION)
+KEEP_DAYS, KEEP_FOREIGN_DAYS = 90, 7
+# Reversals that arrive before the sale they reverse are tried again for so long.
+REVERSAL_DAYS = 7
+
+
+class VivaEvent(models.Model):
+    """The inbox of webhooks. An event is a hint that makes us ask Viva; it decides nothing by itself."""
+
+    _name = "viva.event"
+    _description = "Viva Event"
+    _order = "id desc"
+
+    account_id = fields.Many2one("viva.account", required=True, readonly=True, ondelete="cascade")
+    company_id = fields.Many2one("res.company", required=True, readonly=True)
+    message_id = fields.Char(required=True, readonly=True)
+    event_type_id = fields.Integer("Type", required=True, readonly=True)
+    event_name = fields.Char("Event", compute="_compute_event_name")
+    received_at = fields.Datetime(required=True, readonly=True, default=fields.Datetime.now)
+    transaction_id = fields.Many2one("viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null")
+    is_foreign = fields.Boolean(
+        readonly=True, help="Not about a payment of this database: only id, type and time were kept."
+    )
+    payload = fields.Json(readonly=True, help="What Viva sent, without personal data.")
+    is_processed = fields.Boolean(readonly=True)
+
+    _message_unique = models.Constraint("unique (account_id, message_id)", "This event has been received already.")
+    _recent = models.Index("(account_id, received_at)")
+    _waiting = models.Index("(transaction_id) WHERE NOT is_processed")
+
+    @api.depends("event_type_id")
+    def _compute_event_name(self):
+        names = {
+            PAYMENT: self.env._("Payment created"),
+            REVERSAL: self.env._("Reversal created"),
+            FAILURE: self.env._("Payment attempt failed"),
+            SESSION: self.env._("Terminal session finished"),
+            SESSION_FAILURE: self.env._("Terminal session failed"),
+        }
+        for event in self:
+            event.event_name = names.get(event.event_type_id, self.env._("Other (%s)", event.event_type_id))
+
+    # -- intake ----------------------------------------------------------------------------------
+
+    @api.model
+    def _receive(self, account, message):
+        """Store one webhook message and ping the till. No outgoing call, never an exception for odd content.
+
+        :param account: the account whose address was used, in superuser mode
+        :param dict message: the envelope (webhooks.md, section 3), of any content
+        :return: True when it was new
+        """
+        data = message.get("EventData")
+        data = data if isinstance(data, dict) else {}
+        event_type = message.get("EventTypeId")
+        event_type = event_type if type(event_type) is int and abs(event_type) < 2**31 else 0
+        transaction = self.env["viva.transaction"].browse()
+        if account.merchant_id and str(message.get("RecipientId") or "").lower() == account.merchant_id.lower():
+            transaction = self._find_transaction(account, data)
+        values = (
+            account.id,
+            account.company_id.id,
+            self._message_key(message),
+            event_type,
+            transaction.id or None,
+            not transaction,
+            json.dumps(redact(message)) if transaction else None,
+            not self._needs_processing(event_type, transaction),
+        )
+        # One statement, so that of two copies arriving together one is stored and none fails.
+        self.env.cr.execute(
+            """
+            INSERT INTO viva_event (account_id, company_id, message_id, event_type_id, transaction_id, is_foreign,
+                                    payload, is_processed, received_at, create_date, create_uid)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', 1)
+            ON CONFLICT (account_id, message_id) DO NOTHING RETURNING id
+            """,
+            values,
+        )
+        is_new = bool(self.env.cr.fetchone())
+        if is_new and transaction:
+            transaction._tell()
+            if self._needs_processing(event_type, transaction):
+                self.env.ref("viva_payments.cron_settle")._trigger()
+        return is_new
+
+    @staticmethod
+    def _needs_processing(event_type, transaction):
+        """Whether an event says more than "ask now": a reversal, or a success of what counts as not charged."""
+        if not transaction:
+            return False
+        return event_type == REVERSAL or (event_type in SUCCESSES and transaction.state in FINAL_NO)
+
+    @staticmethod
+    def _message_key(message):
+        key = message.get("MessageId")
+        if isinstance(key, str) and 0 < len(key) <= 64 and key.isprintable():
+            return key
+        # Without an id of its own, the same content is the same message.
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(message, sort_keys=True, default=str)))
+
+    @api.model
+    def _find_transaction(self, account, data):
+        """The transaction that an event speaks about: by our reference, our session, or Viva's transaction."""
+        keys = [
+            ("merchant_reference", data.get("MerchantTrns") or data.get("MerchantReference")),
+            ("session_id", data.get("SessionId")),
+            ("viva_transaction_id", data.get("ParentId")),
+        ]
+        transactions = self.env["viva.transaction"]
+        for field, value in keys:
+            if isinstance(value, str) and 0 < len(value) <= 255:
+                found = transactions.search([(field, "=", value), ("account_id", "=", account.id)], limit=1)
+                if found:
+                    return found
+        return transactions
+
+    # -- processing ------------------------------------------------------------------------------
+
+    @api.model
+    def _process(self, transaction_ids=None):
+        """Apply the events that need it, each in a database transaction of its own."""
+        domain = [
+            ("is_processed", "=", False),
+            ("transaction_id", "!=", False) if transaction_ids is None else ("transaction_id", "in", transaction_ids),
+        ]
+        for event_id in self.sudo().search(domain, order="id").ids:
+            try:
+                in_ledger(self.env, lambda env, event_id=event_id: env["viva.event"].browse(event_id)._apply())
+            except Exception:
+                _logger.exception("viva: event %s could not be applied", event_id)
+
+    def _apply(self):
+        self.ensure_one()
+        transaction = self.transaction_id._lock()
+        self.invalidate_recordset()
+        if self.is_processed:
+            return
+        if self.event_type_id == REVERSAL:
+            self._apply_reversal(transaction)
+        else:
+            self._apply_late_success(transaction)
+
+    def _apply_late_success(self, transaction):
+        """Viva reports a success of what it had called not charged: ask again, and tell a person."""
+        self.is_processed = True
+        if transaction.state in FINAL_NO:
+            transaction.write({"recheck": True})
+            transaction._alarm(
+                self.env._("Viva contradicts itself"),
+                self.env._("The payment counts as not charged, but an event reports a success. It is being checked."),
+            )
+
+    def _apply_reversal(self, parent):
+        """Viva has given money back that we did not give back: a child transaction, and an alarm."""
+        data = (self.payload or {}).get("EventData") or {}
+        if parent.state != "approved":
+            # The reversal was faster than the sale.
+            if self.received_at < fields.Datetime.now() - timedelta(days=REVERSAL_DAYS):
+                self.sudo().is_processed = True
+            return
+        viva_id = str(data.get("TransactionId") or "") or False
+        known = self.env["viva.transaction"].search_count(
+            [("viva_transaction_id", "=", viva_id), ("environment", "=", parent.environment)], limit=1
+        )
+        self.is_processed = True
+        if known:
+            return
+        amount = self._reversed_minor(data, parent)
+        if amount:
+            name, reference = parent._new_reference()
+            child = parent.create(
+                {
+                    "name": name,
+                    "merchant_reference": reference,
+                    "attempt": str(uuid.uuid4()),
+                    "session_id": str(uuid.uuid4()),
+                    "operation": "void" if data.get("TransactionTypeId") in (7, 84) else "refund",
+                    "origin": "viva",
+                    "state": "approved",
+                    "settled_at": fields.Datetime.now(),
+                    "parent_id": parent.id,
+                    "amount": to_major(amount, parent.currency_id.name),
+                    "approved_amount": to_major(amount, parent.currency_id.name),
+                    "viva_transaction_id": viva_id,
+                    **{
+                        field: parent[field].id if parent._fields[field].relational else parent[field]
+                        for field in (
+                            "account_id",
+                            "company_id",
+                            "environment",
+                            "terminal_id",
+                            "terminal_viva_id",
+                            "cash_register_id",
+                            "currency_id",
+                            "document_key",
+                            "order_reference",
+                            "order_uuid",
+                            "pos_session_id",
+                            "pos_config_id",
+                        )
+                    },
+                }
+            )
+            child._step("event", note=self.event_name, raw=self.payload)
+        parent._step("event", note=self.event_name, raw=self.payload)
+        parent._alarm(
+            self.env._("Viva has reversed this payment"),
+            self.env._(
+                "Viva gave the money (or part of it) back without Odoo's doing. The order counts as paid: ask the "
+                "customer for another payment, or correct the books."
+            ),
+        )
+        parent._tell()
+
+    @staticmethod
+    def _reversed_minor(data, parent):
+        """The amount given back in minor units, or 0 when it cannot be right.
+
+        Major units, negative (webhooks.md, 5.2). That the unit is major is UNVERIFIED for this event: a whole
+        number that exceeds what is left but fits as minor units is read as such.
+        """
+        currency = parent.currency_id.name
+        left = to_minor(parent.approved_amount - parent.reversed_amount, currency)
+        value = data.get("Amount")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return 0
+        try:
+            minor = to_minor(abs(Decimal(str(value))), currency)
+        except (ValueError, InvalidOperation):
+            return 0
+        if 0 < minor <= left:
+            return minor
+        return abs(value) if isinstance(value, int) and 0 < abs(value) <= left else 0
+
+    # -- keeping ---------------------------------------------------------------------------------
+
+    @api.model
+    def _prune(self):
+        """Forget old events; those about nobody's payment of ours sooner."""
+        now = fields.Datetime.now()
+        old = self.sudo().search(
+            [
+                "|",
+                ("received_at", "<", now - timedelta(days=KEEP_DAYS)),
+                "&",
+                ("is_foreign", "=", True),
+                ("received_at", "<", now - timedelta(days=KEEP_FOREIGN_DAYS)),
+            ],
+            limit=10000,
+        )
+        old.unlink()
+        return len(old)
+
+    def write(self, vals):
+        if set(vals) - {"is_processed"}:
+            raise UserError(self.env._("Events from Viva are kept as they came."))
+        return super().write(vals)

@@ -1,0 +1,298 @@
+import uuid
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..drivers import states
+from .ledger import is_machine
+
+STATES = [
+    ("draft", "Prepared"),
+    ("sent", "Sent"),
+    ("pending", "On the terminal"),
+    ("approved", "Approved"),
+    ("declined", "Declined"),
+    ("cancelled", "Cancelled"),
+    ("failed", "Failed"),
+    ("unknown", "Unknown"),
+]
+UNSETTLED = sorted(states.UNSETTLED)
+FINAL_NO = ("declined", "cancelled", "failed")
+# Operations that take money from a customer: only one of them may be in doubt per order.
+CHARGES = ("sale", "preauth")
+# Fields that belong to Odoo's own chatter and may be written by it.
+CHATTER = ("message_", "activity_", "my_activity_", "has_message", "rating_", "website_message_")
+
+
+class VivaTransaction(models.Model):
+    """One card operation: what was asked, what became of it. The truth about the money.
+
+    Written only by the ledger (`models/ledger.py`): no user changes or deletes a transaction, not even an
+    administrator. Amounts are Monetary here and integer minor units towards screen and wire.
+    """
+
+    _name = "viva.transaction"
+    _description = "Viva Transaction"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _order = "id desc"
+    _rec_names_search = ["name", "merchant_reference", "session_id", "rrn", "authorisation_code", "order_reference"]
+
+    # What was asked
+    name = fields.Char(required=True, readonly=True, copy=False)
+    attempt = fields.Char(required=True, readonly=True, copy=False, help="One press of a button.")
+    operation = fields.Selection(
+        [
+            ("sale", "Sale"),
+            ("preauth", "Preauth"),
+            ("capture", "Capture"),
+            ("refund", "Refund"),
+            ("void", "Void"),
+            ("release", "Release"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    origin = fields.Selection([("odoo", "Odoo"), ("viva", "Viva")], required=True, default="odoo", readonly=True)
+    account_id = fields.Many2one("viva.account", required=True, readonly=True, ondelete="restrict", index=True)
+    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="restrict", index=True)
+    environment = fields.Char(required=True, readonly=True)
+    terminal_id = fields.Many2one("viva.terminal", required=True, readonly=True, ondelete="restrict", index=True)
+    terminal_viva_id = fields.Char("Terminal ID", required=True, readonly=True)
+    cash_register_id = fields.Char(required=True, readonly=True, help="Needed again to cancel: never a person's name.")
+    session_id = fields.Char("Viva session", required=True, readonly=True, copy=False)
+    merchant_reference = fields.Char(required=True, readonly=True, copy=False, index=True)
+    currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")
+    amount = fields.Monetary(required=True, readonly=True)
+    user_id = fields.Many2one("res.users", string="Asked by", readonly=True, ondelete="restrict")
+    parent_id = fields.Many2one("viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null")
+    child_ids = fields.One2many("viva.transaction", "parent_id", readonly=True)
+
+    # For what: identifiers that survive the deletion of what they name
+    document_key = fields.Char(readonly=True, index=True, help="The order or document that is being paid.")
+    order_reference = fields.Char("Order", readonly=True)
+    order_uuid = fields.Char(readonly=True, index="btree_not_null")
+    payment_uuid = fields.Char(readonly=True, index="btree_not_null")
+    pos_session_id = fields.Many2one("pos.session", readonly=True, ondelete="set null", index="btree_not_null")
+    pos_config_id = fields.Many2one("pos.config", string="Point of Sale", readonly=True, ondelete="set null")
+    pos_order_id = fields.Many2one("pos.order", string="POS Order", compute="_compute_document", search="_search_pos_order_id")
+    is_attached = fields.Boolean(compute="_compute_document", help="The money is a payment of a paid order.")
+
+    # What became of it
+    state = fields.Selection(STATES, required=True, readonly=True, default="draft", index=True, copy=False)
+    is_unsettled = fields.Boolean(compute="_compute_is_unsettled", search="_search_is_unsettled")
+    reason = fields.Char("Reason code", readonly=True, copy=False)
+    message = fields.Char(compute="_compute_message")
+    approved_amount = fields.Monetary(readonly=True, copy=False, help="What Viva charged, tip and surcharge included.")
+    tip_amount = fields.Monetary(readonly=True, copy=False)
+    surcharge_amount = fields.Monetary(readonly=True, copy=False)
+    reversed_amount = fields.Monetary(compute="_compute_reversed_amount")
+    viva_transaction_id = fields.Char("Viva transaction", readonly=True, copy=False)
+    order_code = fields.Char(readonly=True, copy=False)
+    authorisation_code = fields.Char(readonly=True, copy=False)
+    rrn = fields.Char("RRN", readonly=True, copy=False, help="Retrieval reference number.")
+    stan = fields.Char("STAN", readonly=True, copy=False, help="System trace audit number.")
+    tid = fields.Char("TID", readonly=True, copy=False)
+    card_brand = fields.Char(readonly=True, copy=False)
+    application_label = fields.Char(readonly=True, copy=False)
+    card_masked = fields.Char(readonly=True, copy=False)
+    card_last4 = fields.Char(readonly=True, copy=False)
+    entry_mode = fields.Char(readonly=True, copy=False)
+    verification_method = fields.Char(readonly=True, copy=False)
+    installments = fields.Integer(readonly=True, copy=False)
+    transaction_type_id = fields.Integer("Viva type", readonly=True, copy=False)
+    event_id = fields.Integer("Viva event", readonly=True, copy=False)
+    viva_message = fields.Char("Viva's words", readonly=True, copy=False)
+
+    # When
+    sent_at = fields.Datetime(readonly=True, copy=False)
+    acknowledged = fields.Boolean(readonly=True, copy=False, help="Viva confirmed that it had received the request.")
+    abort_asked_at = fields.Datetime(readonly=True, copy=False)
+    settled_at = fields.Datetime(readonly=True, copy=False)
+    holds_terminal = fields.Boolean(readonly=True, copy=False, index=True)
+
+    # Doubt
+    recheck = fields.Boolean(readonly=True, copy=False, help="Something contradicts the result: ask Viva again.")
+    forced_by = fields.Many2one("res.users", readonly=True, copy=False, ondelete="restrict")
+    forced_reason = fields.Char(readonly=True, copy=False)
+    is_forced = fields.Boolean(readonly=True, copy=False, help="A person decided; Viva has not confirmed it.")
+    is_contradicted = fields.Boolean(readonly=True, copy=False, help="Viva says otherwise than what was booked.")
+    alarmed_at = fields.Datetime(readonly=True, copy=False)
+
+    step_ids = fields.One2many("viva.transaction.step", "transaction_id", readonly=True)
+    event_ids = fields.One2many("viva.event", "transaction_id", readonly=True)
+    is_demo = fields.Boolean(compute="_compute_is_demo", string="No money moved")
+    support_text = fields.Text("For Viva support", compute="_compute_support_text")
+
+    _attempt_unique = models.Constraint("unique (attempt)", "This attempt is in the ledger already.")
+    _session_unique = models.Constraint("unique (environment, session_id)", "A Viva session is used once.")
+    _reference_unique = models.Constraint("unique (merchant_reference)", "A reference is used once.")
+    _amount_positive = models.Constraint("CHECK (amount > 0)", "The amount of a card operation is positive.")
+    _viva_transaction_unique = models.UniqueIndex(
+        "(environment, viva_transaction_id) WHERE viva_transaction_id IS NOT NULL",
+        "This transaction of Viva is in the ledger already.",
+    )
+    _terminal_lock = models.UniqueIndex("(terminal_id) WHERE holds_terminal", "The terminal is busy.")
+    _document_lock = models.UniqueIndex(
+        "(document_key) WHERE state IN ('draft', 'sent', 'pending', 'unknown') AND operation IN ('sale', 'preauth')",
+        "A card payment of this order is still open.",
+    )
+
+    # -- derived ---------------------------------------------------------------------------------
+
+    @api.depends("state")
+    def _compute_is_unsettled(self):
+        for transaction in self:
+            transaction.is_unsettled = transaction.state in states.UNSETTLED
+
+    def _search_is_unsettled(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        return [("state", "in" if True in value else "not in", UNSETTLED)]
+
+    @api.depends("account_id")
+    def _compute_is_demo(self):
+        for transaction in self:
+            transaction.is_demo = transaction.environment != "live"
+
+    def _compute_document(self):
+        orders = self.env["pos.order"].search([("uuid", "in", list(filter(None, self.mapped("order_uuid"))))])
+        orders = {order.uuid: order for order in orders}
+        payments = self.env["pos.payment"].search([("uuid", "in", list(filter(None, self.mapped("payment_uuid"))))])
+        payments = {payment.uuid: payment for payment in payments}
+        for transaction in self:
+            payment = payments.get(transaction.payment_uuid)
+            order = payment.pos_order_id if payment else orders.get(transaction.order_uuid)
+            transaction.pos_order_id = order
+            transaction.is_attached = bool(payment and payment.pos_order_id.state in ("paid", "done", "invoiced"))
+
+    def _search_pos_order_id(self, operator, value):
+        orders = self.env["pos.order"].search([("id", operator, value)])
+        return [("order_uuid", "in", orders.mapped("uuid"))]
+
+    @api.depends("child_ids.state", "child_ids.approved_amount")
+    def _compute_reversed_amount(self):
+        for transaction in self:
+            reversals = transaction.child_ids.filtered(
+                lambda child: child.operation in ("refund", "void") and child.state == "approved"
+            )
+            transaction.reversed_amount = sum(reversals.mapped("approved_amount"))
+
+    @api.depends("state", "reason", "event_id", "is_forced", "abort_asked_at")
+    @api.depends_context("lang")
+    def _compute_message(self):
+        for transaction in self:
+            transaction.message = transaction._words()
+
+    def _compute_support_text(self):
+        for transaction in self:
+            lines = [
+                f"Viva session: {transaction.session_id}",
+                f"Merchant reference: {transaction.merchant_reference}",
+                f"Terminal: {transaction.terminal_viva_id}",
+                f"Amount: {transaction.amount} {transaction.currency_id.name}",
+                f"Transaction: {transaction.viva_transaction_id or '-'}",
+                f"Order code: {transaction.order_code or '-'}",
+            ]
+            lines += [
+                f"{step.at} UTC {step.kind} {step.correlation_id or ''}".rstrip()
+                for step in transaction.step_ids
+                if step.kind in ("sent", "accepted", "error", "read", "abort")
+            ]
+            transaction.support_text = "\n".join(lines)
+
+    # -- nobody else writes ----------------------------------------------------------------------
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        if not is_machine(self.env):
+            raise UserError(self.env._("Card payments are recorded by the till, not by hand."))
+        return super().create(vals_list)
+
+    def write(self, vals):
+        if not is_machine(self.env) and not all(name.startswith(CHATTER) for name in vals):
+            raise UserError(self.env._("The ledger of card payments cannot be changed by hand."))
+        return super().write(vals)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        raise UserError(self.env._("A card payment is never deleted from the ledger."))
+
+    # -- the state machine -----------------------------------------------------------------------
+
+    def _move(self, state, *, kind, note="", raw=None, correlation_id="", values=None):
+        """Go to `state` if the machine allows it, and write the step. Returns whether it moved.
+
+        The caller is inside `in_ledger` and has locked the row. Told the same twice, it moves once.
+        """
+        self.ensure_one()
+        old = self.state
+        moved = old != state and states.may_move(old, state)
+        if moved:
+            changes = {**(values or {}), "state": state}
+            if state in states.FINAL:
+                changes.setdefault("settled_at", fields.Datetime.now())
+                changes.setdefault("holds_terminal", False)
+                changes.setdefault("recheck", False)
+            self.write(changes)
+        elif old != state:
+            note = self.env._("Not applied (%(old)s → %(new)s). %(note)s", old=old, new=state, note=note)
+        elif values:
+            self.write(values)
+        self._step(kind, note=note, raw=raw, correlation_id=correlation_id)
+        if moved:
+            self._tell()
+            if (old, state) in states.LATE_APPROVAL:
+                self._alarm(
+                    self.env._("Charged after all"),
+                    self.env._(
+                        "Viva first said no (%(old)s) and has charged the customer. Add the payment to the order "
+                        "again, or give the money back.",
+                        old=dict(self._fields["state"]._description_selection(self.env))[old],
+                    ),
+                )
+        return moved
+
+    def _step(self, kind, *, note="", raw=None, correlation_id=""):
+        return self.env["viva.transaction.step"].create(
+            {
+                "transaction_id": self.id,
+                "kind": kind,
+                "state": self.state,
+                "note": note,
+                "raw": raw,
+                "correlation_id": correlation_id,
+            }
+        )
+
+    def _lock(self):
+        """Wait for the row, then see it as it is now."""
+        self.env.cr.execute("SELECT id FROM viva_transaction WHERE id IN %s ORDER BY id FOR UPDATE", (tuple(self.ids),))
+        self.invalidate_recordset()
+        return self
+
+    def _tell(self):
+        """Ping the till: a hint without content, upon which it asks for the state."""
+        for transaction in self:
+            if transaction.pos_config_id:
+                transaction.pos_config_id._notify(
+                    "VIVA_PAYMENT", {"attempt": transaction.attempt, "order_uuid": transaction.order_uuid}
+                )
+
+    def _alarm(self, summary, note):
+        """A task for the person responsible for this account, once per subject."""
+        self.ensure_one()
+        self._step("alarm", note=f"{summary}: {note}")
+        known = self.activity_ids.filtered(lambda activity: activity.summary == summary)
+        if not known:
+            self.activity_schedule(
+                "mail.mail_activity_data_warning",
+                summary=summary,
+                note=note,
+                user_id=self.account_id.responsible_id.id,
+            )
+
+    @api.model
+    def _new_reference(self):
+        """A reference of ours: short enough to read out, unique also between copies of a database."""
+        name = self.env["ir.sequence"].next_by_code("viva.transaction")
+        return name, f"{name}-{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,117 @@
+"""The scheduled job: whatever no till is waiting for any more is settled here. It only reads, and never starts."""
+
+import logging
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+from .ledger import in_ledger, own_cursor
+from .viva_transaction import UNSETTLED
+from .viva_transaction_flow import DEADLINE
+
+_logger = logging.getLogger(__name__)
+
+ALARM_AFTER_MINUTES = 15
+FORCED_DAYS = 7  # so long a person's decision is compared with what Viva says
+
+
+class VivaTransaction(models.Model):
+    _inherit = "viva.transaction"
+
+    @api.model
+    def _cron_settle(self):
+        """Settle, alarm, prune. One failing payment never stops the others."""
+        cron = self.env["ir.cron"]
+        self.env["viva.event"]._process()
+        ids = self._due_ids()
+        for done, transaction_id in enumerate(ids, start=1):
+            try:
+                self._settle_in_background(transaction_id)
+            except Exception:
+                _logger.exception("viva: transaction %s could not be settled", transaction_id)
+            if not cron._commit_progress(1, remaining=len(ids) - done):
+                break
+        cron._commit_progress(self.env["viva.event"]._prune())
+
+    @api.model
+    def _due_ids(self):
+        now = fields.Datetime.now()
+        return (
+            self.sudo()
+            .search(
+                [
+                    "|",
+                    ("state", "in", UNSETTLED),
+                    "|",
+                    ("recheck", "=", True),
+                    "&",
+                    ("is_forced", "=", True),
+                    ("sent_at", ">", now - timedelta(days=FORCED_DAYS)),
+                ],
+                order="sent_at desc",
+                limit=500,
+            )
+            .ids
+        )
+
+    @api.model
+    def _settle_in_background(self, transaction_id):
+        self._check_one(transaction_id, thorough=True)
+        with own_cursor(self.env) as env:
+            transaction = env["viva.transaction"].browse(transaction_id)
+            lapsed = (
+                transaction.state == "unknown"
+                and transaction.holds_terminal
+                and not transaction.abort_asked_at
+                and transaction._age() > DEADLINE
+            )
+        if lapsed:
+            self._abort(transaction_id)
+        in_ledger(self.env, lambda env: env["viva.transaction"].browse(transaction_id)._alarm_if_old())
+
+    def _alarm_if_old(self):
+        self._lock()
+        self._free_terminal(self.terminal_id)
+        limit = fields.Datetime.now() - timedelta(minutes=ALARM_AFTER_MINUTES)
+        if self.state == "unknown" and not self.alarmed_at and self.sent_at < limit:
+            self.write({"alarmed_at": fields.Datetime.now()})
+            self._alarm(
+                self.env._("Card payment unknown"),
+                self.env._(
+                    "For %(minutes)s minutes nobody knows whether the customer was charged (%(payment)s). Look into "
+                    "Viva's portal for reference %(reference)s, then press Check with Viva or decide.",
+                    minutes=ALARM_AFTER_MINUTES,
+                    payment=self._headline(),
+                    reference=self.merchant_reference,
+                ),
+            )
+
+    # -- buttons of the back office ---------------------------------------------------------------
+
+    def action_check(self):
+        """Ask Viva about these payments, list of sessions included."""
+        self.check_access("read")
+        ids = self.ids
+        self.env["viva.event"]._process(ids)
+        self._check(ids, thorough=True)
+        self.invalidate_recordset()
+        with own_cursor(self.env) as env:
+            words = [f"{record.name}: {record.message}" for record in env["viva.transaction"].browse(ids)]
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "message": "\n".join(words),
+                "type": "info",
+                "sticky": len(words) > 1,
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def action_abort(self):
+        """Ask Viva to cancel the request on the terminal."""
+        self.ensure_one()
+        self._require_cashier()
+        self.check_access("read")
+        self._abort(self.id)
+        return self.action_check()

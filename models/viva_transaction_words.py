@@ -1,0 +1,167 @@
+"""What a payment's state means, in the words of the person at the till."""
+
+from odoo import models
+
+from ..drivers import to_minor
+
+
+class VivaTransaction(models.Model):
+    _inherit = "viva.transaction"
+
+    def _words(self):
+        """One or two short sentences: what is the case and what to do next."""
+        self.ensure_one()
+        if not self.state:
+            return ""
+        words = getattr(self, f"_words_{self.state}")()
+        if self.is_contradicted:
+            words = self.env._("Booked as paid, but Viva says that the card was not charged. Tell a manager.")
+        return words
+
+    def _words_draft(self):
+        return self.env._("Prepared, not sent yet.")
+
+    def _words_sent(self):
+        return self.env._("Sending to terminal %s …", self.terminal_id.display_name)
+
+    def _words_pending(self):
+        if self.abort_asked_at:
+            return self.env._("Cancelling on terminal %s …", self.terminal_id.display_name)
+        return self.env._("Waiting for the card on terminal %s", self.terminal_id.display_name)
+
+    def _words_approved(self):
+        if self.forced_by and not self.viva_transaction_id:
+            return self.env._("Accepted by %s. Viva has not confirmed it yet.", self.forced_by.name)
+        card = " ".join(filter(None, [self.card_brand, self.card_last4 and f"••{self.card_last4}"]))
+        if self.reason == "approved_after_cancel":
+            return self.env._(
+                "Approved after you cancelled: the customer WAS charged (%s). Keep the payment, or give the money back.",
+                card,
+            )
+        return self.env._("Approved · %s", card) if card else self.env._("Approved")
+
+    def _words_declined(self):
+        return {
+            "insufficient_funds": self.env._("Declined: not enough money on the card. Try another card."),
+            "card_expired": self.env._("Declined: the card has expired. Try another card."),
+            "limit_exceeded": self.env._("Declined: the card's limit is exceeded. Try another card."),
+            "invalid_card": self.env._("Declined: this card is not valid here. Try another card."),
+            "wrong_cvv": self.env._("Declined: wrong card security code. Try again or take another card."),
+            "declined_by_card": self.env._("Declined by the card. Try another card."),
+            "try_other_card": self.env._("Declined. Try another card."),
+        }.get(self.reason, self.env._("Declined by the bank. Nothing was charged. Try another card."))
+
+    def _words_cancelled(self):
+        if self.reason == "aborted":
+            return self.env._("Cancelled by the till. Nothing was charged.")
+        return self.env._("Cancelled on the terminal. Nothing was charged.")
+
+    def _words_failed(self):
+        terminal = self.terminal_id.display_name
+        return {
+            "no_card": self.env._("No card was presented in time. Nothing was charged. Try again."),
+            "expired": self.env._("The request has expired on the terminal. Nothing was charged. Try again."),
+            "terminal_busy": self.env._("Terminal %s is busy with another payment. Try again in a moment.", terminal),
+            "terminal_offline": self.env._("Terminal %s has no connection. Check its network and try again.", terminal),
+            "terminal_connection": self.env._(
+                "Terminal %s lost its connection. Nothing was charged. Check its network and try again.", terminal
+            ),
+            "location_off": self.env._("Switch on location services on terminal %s and try again.", terminal),
+            "stored_transactions": self.env._(
+                "Terminal %s holds stored payments that have to be voided first. Ask a manager.", terminal
+            ),
+            "offline_mode": self.env._("Terminal %s works offline and cannot take this payment now.", terminal),
+            "unreachable": self.env._(
+                "Viva cannot be reached. Nothing was sent to the terminal. Check the internet connection, try again, "
+                "or take another payment method."
+            ),
+            "never_arrived": self.env._("The request never reached Viva. Nothing was charged. Try again."),
+            "credentials": self.env._("Viva refuses the account's credentials. Nothing was charged. Ask an administrator."),
+            "permission": self.env._("Viva does not allow this account to take payments. Ask an administrator."),
+            "bad_request": self.env._("Viva refused the request: %s. Nothing was charged.", self.viva_message or "?"),
+            "not_found": self.env._("Viva does not know terminal %s. Nothing was charged. Ask an administrator.", terminal),
+            "configuration": self.env._(
+                "Terminal %s is not set up for this payment. Nothing was charged. Ask an administrator.", terminal
+            ),
+            "not_enabled": self.env._("Viva has not enabled this kind of payment for the terminal. Ask an administrator."),
+            "invalid_amount": self.env._("Viva does not accept this amount. Nothing was charged."),
+            "person": self.env._("Marked as not charged by %s.", self.forced_by.name or ""),
+        }.get(
+            self.reason,
+            self.env._("The payment failed on the terminal (%s). Nothing was charged. Try again.", self.viva_message or "?"),
+        )
+
+    def _words_unknown(self):
+        differs = {
+            "amount": self.env._("another amount"),
+            "currency": self.env._("another currency"),
+            "terminal": self.env._("another terminal"),
+            "reference": self.env._("another reference"),
+            "type": self.env._("another kind of payment"),
+            "session": self.env._("another payment"),
+            "twice": self.env._("two payments"),
+            "answer": self.env._("a contradictory answer"),
+            "transaction_id": self.env._("a payment that is booked already"),
+        }
+        if self.reason in differs:
+            return self.env._(
+                "Viva reports %s than was asked for. The customer may have been charged: call a manager.",
+                differs[self.reason],
+            )
+        return self.env._(
+            "We do not know yet whether the customer was charged – checking. Look at terminal %s. "
+            "Do not charge the card again.",
+            self.terminal_id.display_name,
+        )
+
+    def _headline(self):
+        """The payment in one line, for lists of what is open."""
+        self.ensure_one()
+        state = dict(self._fields["state"]._description_selection(self.env))[self.state]
+        return f"{self.name} · {self.order_reference or '-'} · {self.currency_id.format(self.amount)} · {state}"
+
+    def _slip(self):
+        """The lines that the card schemes want on the customer's receipt. Empty unless approved."""
+        self.ensure_one()
+        if self.state != "approved":
+            return ""
+        rows = [
+            self.is_demo and self.env._("DEMO – NO MONEY MOVES"),
+            " ".join(filter(None, [self.application_label or self.card_brand, self.card_masked])),
+            self.authorisation_code and self.env._("Authorisation code: %s", self.authorisation_code),
+            self.rrn and self.env._("RRN: %s", self.rrn),
+            self.env._("Terminal: %s", self.tid or self.terminal_viva_id),
+            self.verification_method,
+        ]
+        if self.tip_amount:
+            rows.append(self.env._("Tip: %s", self.currency_id.format(self.tip_amount)))
+        if self.installments > 1:
+            rows.append(self.env._("Installments: %s", self.installments))
+        return "\n".join(row for row in rows if row)
+
+    def _result(self):
+        """The result part of the till's Status."""
+        self.ensure_one()
+        if self.state != "approved":
+            return {}
+        return {
+            "transaction_id": self.viva_transaction_id or "",
+            "card_brand": self.card_brand or self.application_label or "",
+            "card_last4": self.card_last4 or "",
+            "card_masked": self.card_masked or "",
+            "authorisation_code": self.authorisation_code or "",
+            "rrn": self.rrn or "",
+            "tid": self.tid or self.terminal_viva_id,
+            "entry_mode": self.entry_mode or "",
+            "order_code": self.order_code or "",
+            "installments": self.installments,
+            "tip_minor": to_minor(self.tip_amount, self.currency_id.name),
+            "slip": self._slip(),
+        }
+
+    def _finding(self):
+        """Why this payment stands in the way of closing the session."""
+        self.ensure_one()
+        if self.is_unsettled:
+            return self.env._("%s: it is not known whether the customer was charged", self._headline())
+        return self.env._("%s: the customer was charged, but no paid order has this payment", self._headline())

@@ -1,0 +1,23 @@
+import { PosStore } from "@point_of_sale/app/services/pos_store";
+import { patch } from "@web/core/utils/patch";
+import { markRaw } from "@odoo/owl";
+
+import { isVivaMethod } from "../odoo_glue";
+import { VivaTill } from "../viva_till";
+
+patch(PosStore.prototype, {
+    async setup() {
+        await super.setup(...arguments);
+        this.viva = markRaw(new VivaTill(this));
+        this.viva.start();
+    },
+
+    /** The button on the product screen: a card needs its panel, so go to the payment screen and send there. */
+    async validateOrderFast(paymentMethod) {
+        if (!isVivaMethod(paymentMethod)) {
+            return super.validateOrderFast(...arguments);
+        }
+        this.viva.sendWhenShown = paymentMethod;
+        return this.pay();
+    },
+});

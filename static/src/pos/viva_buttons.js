@@ -1,0 +1,123 @@
+import { TextInputPopup } from "@point_of_sale/app/components/popups/text_input_popup/text_input_popup";
+import { ask, makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
+import { _t } from "@web/core/l10n/translation";
+
+import { isOpen, phaseOf } from "./viva_attempt";
+import { refusalWords } from "./viva_server";
+
+/** What the cashier can do about a payment that is under way. Lines are named by their uuid. */
+export class VivaButtons {
+    /** @param {import("./viva_till").VivaTill} till */
+    constructor(till) {
+        this.till = till;
+        this.pos = till.pos;
+        this.lines = till.lines;
+        this.server = till.server;
+    }
+
+    /**
+     * Ask the terminal to stop, and wait for the end.
+     *
+     * @returns {Promise<boolean>} true: surely not charged
+     */
+    async cancel(uuid) {
+        const line = this.lines.find(uuid);
+        if (!line || !this.till.isOpen(line)) {
+            return !line?.isDone();
+        }
+        const attempt = this.till.attemptOf(line);
+        await this._press(attempt, "abort", () => this.server.abort(attempt.id));
+        this.till.watch.poke();
+        return !(await this.till.end(attempt));
+    }
+
+    async checkAgain(uuid) {
+        const line = this.lines.find(uuid);
+        const attempt = line && this.till.attemptOf(line);
+        if (attempt) {
+            await this._press(attempt, "check", async () => (await this.server.check([attempt.id]))[0]);
+        }
+    }
+
+    /** The cashier wants the line gone. It stays until it is known that the card was not charged. */
+    async remove(uuid) {
+        const line = this.lines.find(uuid);
+        if (!line || !this.till.isOpen(line)) {
+            this.lines.remove(uuid);
+            return;
+        }
+        const attempt = this.till.attemptOf(line);
+        const phase = phaseOf(attempt);
+        if (phase === "unknown") {
+            await this._removeUnknown(attempt, line);
+            return;
+        }
+        attempt.removeLine = true;
+        if (phase !== "sending") {
+            await this.cancel(uuid);
+        }
+    }
+
+    async _removeUnknown(attempt, line) {
+        const sure = await ask(this.pos.dialog, {
+            title: _t("We do not know yet whether the card was charged"),
+            body: _t(
+                "If you take the money another way now, the customer may have paid twice. We go on checking and " +
+                    "tell you if the card was charged after all. Note the order: %s",
+                line.pos_order_id.pos_reference
+            ),
+            confirmLabel: _t("Remove the card payment"),
+            cancelLabel: _t("Keep checking"),
+        });
+        if (sure && isOpen(attempt)) {
+            this.lines.remove(line.uuid);
+            this.till.settle(attempt, false);
+        }
+    }
+
+    /** A manager takes the responsibility that the customer has paid. The server checks who it is. */
+    async force(uuid) {
+        const line = this.lines.find(uuid);
+        const attempt = line && this.till.attemptOf(line);
+        const answer = attempt && (await this.askManager());
+        if (answer) {
+            const { reason, credentials } = answer;
+            await this._press(attempt, "force", () => this.server.force(attempt.id, reason, credentials));
+        }
+    }
+
+    /**
+     * @returns {Promise<{reason: string, credentials: (Object|undefined)}|undefined>} credentials are for
+     *   tills on which a manager identifies himself by something else than the login
+     */
+    async askManager() {
+        const reason = await makeAwaitable(this.pos.dialog, TextInputPopup, {
+            title: _t("Why do you accept this payment as paid?"),
+            placeholder: _t("e.g. the terminal printed an approval, code 123456"),
+            rows: 2,
+        });
+        return reason?.trim() ? { reason: reason.trim() } : undefined;
+    }
+
+    async _press(attempt, button, question) {
+        if (attempt.busy) {
+            return;
+        }
+        attempt.busy = button;
+        try {
+            const status = await question();
+            this.till.takeAnswer([attempt.id], status ? [status] : []);
+        } catch (error) {
+            const words = refusalWords(error);
+            attempt.contact = Boolean(words);
+            if (words || button !== "check") {
+                this.till.outcome.say(
+                    _t("That did not work"),
+                    words || _t("No connection to Odoo. Check the network and press the button again.")
+                );
+            }
+        } finally {
+            attempt.busy = "";
+        }
+    }
+}

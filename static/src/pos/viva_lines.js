@@ -1,0 +1,105 @@
+import { toMajor } from "./minor_units";
+import { LINE, isVivaMethod } from "./odoo_glue";
+import { phaseOf } from "./viva_attempt";
+
+const STATUS_OF_PHASE = {
+    sending: LINE.sending,
+    waiting: LINE.waiting,
+    cancelling: LINE.waiting,
+    unknown: LINE.waiting,
+    unpaid: LINE.retry,
+};
+
+/** Payment lines as the Viva payments see them: found by uuid, never touched once they are done. */
+export class VivaLines {
+    constructor(pos) {
+        this.pos = pos;
+        /** The last attempt of each line, by payment uuid: a synchronisation may take it from the line. */
+        this.attemptOf = {};
+    }
+
+    get methods() {
+        return this.pos.models["pos.payment.method"].filter((method) => isVivaMethod(method));
+    }
+
+    find(uuid) {
+        return this.pos.models["pos.payment"].getBy("uuid", uuid);
+    }
+
+    order(attempt) {
+        return this.pos.models["pos.order"].getBy("uuid", attempt.orderUuid);
+    }
+
+    /** The uuid of the attempt that the line stands for. */
+    attemptId(line) {
+        return this.attemptOf[line.uuid] || line.viva_attempt;
+    }
+
+    /** The line of this attempt, unless it stands for another one or belongs to a paid order. */
+    of(attempt) {
+        const line = this.find(attempt.paymentUuid);
+        return line && this.attemptId(line) === attempt.id && !line.pos_order_id?.finalized ? line : undefined;
+    }
+
+    /** From now on the line stands for this attempt. */
+    assign(line, attempt) {
+        this.attemptOf[line.uuid] = attempt.id;
+        if (line.viva_attempt !== attempt.id) {
+            line.viva_attempt = attempt.id;
+        }
+    }
+
+    /** Give the line the status that fits the attempt. */
+    show(attempt, line = this.of(attempt)) {
+        const status = STATUS_OF_PHASE[phaseOf(attempt)];
+        if (line && !line.isDone() && line.payment_status !== status) {
+            line.setPaymentStatus(status);
+        }
+    }
+
+    /** Write the approval into the line. Told twice, the receipt says it once. */
+    book(attempt, line) {
+        const { result = {} } = attempt.status;
+        attempt.booked = true;
+        line.update({
+            transaction_id: result.transaction_id || "",
+            card_type: result.card_brand || "",
+            card_brand: result.card_brand || "",
+            card_no: result.card_last4 || "",
+            payment_method_authcode: result.authorisation_code || "",
+            payment_ref_no: result.rrn || "",
+            payment_method_payment_mode: result.entry_mode || "",
+        });
+        if (result.slip && !line.ticket.includes(result.slip)) {
+            line.setReceiptInfo(result.slip);
+        }
+        line.setPaymentStatus(LINE.done);
+    }
+
+    /** The removed line again, with its old uuid: the server knows the charge by it. */
+    putBack(attempt, order) {
+        const { status } = attempt;
+        const line = this.pos.models["pos.payment"].create({
+            uuid: attempt.paymentUuid,
+            pos_order_id: order,
+            payment_method_id: this._methodOf(attempt),
+            amount: toMajor(status.amount_minor, status.digits),
+            viva_attempt: attempt.id,
+        });
+        this.assign(line, attempt);
+        order.selectPaymentline(line);
+        return line;
+    }
+
+    _methodOf({ methodId, status }) {
+        const has = (method) => method.viva_terminal_ids.some(({ id }) => id === status.terminal?.id);
+        return this.methods.find(({ id }) => id === methodId) || this.methods.find(has) || this.methods[0];
+    }
+
+    remove(uuid) {
+        const line = this.find(uuid);
+        if (line && !line.isDone() && !line.pos_order_id.finalized) {
+            line.pos_order_id.removePaymentline(line);
+        }
+    }
+}

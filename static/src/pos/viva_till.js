@@ -1,0 +1,456 @@
+import { _t } from "@web/core/l10n/translation";
+import { Deferred } from "@web/core/utils/concurrency";
+import { reactive } from "@odoo/owl";
+
+import { toMinor } from "./minor_units";
+import { LINE, isLeftWaiting, isVivaLine, listenToServer } from "./odoo_glue";
+import { isOpen, newAttempt, phaseOf } from "./viva_attempt";
+import { VivaButtons } from "./viva_buttons";
+import { VivaLines } from "./viva_lines";
+import { VivaOutcome } from "./viva_outcome";
+import { VivaServer, refusalWords } from "./viva_server";
+import { chooseTerminal, currentTerminal } from "./viva_terminals";
+import { VivaWatch } from "./viva_watch";
+
+// The server has not known an attempt for so long: the request never arrived.
+const NEVER_ARRIVED_MS = 15000;
+const FIRST_PAUSE_MS = 1000;
+// How long we wait for a synchronisation of the same order that is already under way.
+const SYNC_TRIES = 20;
+const SYNC_PAUSE_MS = 250;
+
+/**
+ * The Viva payments of this till: starts them, watches them, and has their outcome written into the lines.
+ *
+ * One instance per tab, as `pos.viva`. The truth is at the server; what is kept here may vanish at any time.
+ */
+export class VivaTill {
+    constructor(pos) {
+        this.pos = pos;
+        this.server = new VivaServer(pos.env.services.orm);
+        /** @type {Object<string, import("./viva_attempt").VivaAttempt>} by attempt uuid */
+        this.attempts = reactive({});
+        this.lines = new VivaLines(pos);
+        this.outcome = new VivaOutcome(this);
+        this.buttons = new VivaButtons(this);
+        this.starting = new Map();
+        this.ends = new Map();
+        /** A line that is to be sent as soon as its payment screen is there. */
+        this.sendWhenShown = null;
+        this.watch = new VivaWatch({
+            check: (attempts) => this.server.check(attempts),
+            onAnswer: (attempts, statuses) => this.takeAnswer(attempts, statuses),
+            onSilence: (attempts, error) => this._onSilence(attempts, error),
+        });
+    }
+
+    /** Begin to listen. Does nothing on a till without a Viva method. */
+    start() {
+        if (!this.lines.methods.length) {
+            return;
+        }
+        const poke = () => this.watch.poke();
+        const recover = () => this.recover({ refresh: true });
+        listenToServer(this.pos, (hint) => this._onHint(hint));
+        this.pos.bus.addEventListener("BUS:CONNECT", poke);
+        this.pos.bus.addEventListener("BUS:RECONNECT", recover);
+        window.addEventListener("pos-network-online", recover);
+        window.addEventListener("online", poke);
+        window.addEventListener("focus", poke);
+        document.addEventListener("visibilitychange", () => !document.hidden && poke());
+        const payments = this.pos.models["pos.payment"];
+        payments.addEventListener("update", ({ id }) => Promise.resolve().then(() => this._repair(payments.get(id))));
+        this.recover();
+    }
+
+    // -- what the screens ask --------------------------------------------------------------------
+
+    /** The banner of a till whose terminals move no money, or an empty string. */
+    get demoWords() {
+        const demo = this.lines.methods.filter((method) => method.viva_demo);
+        if (!demo.length) {
+            return "";
+        }
+        if (demo.length === this.lines.methods.length) {
+            return _t("DEMO – no money moves");
+        }
+        return _t("DEMO – no money moves with: %s", demo.map((method) => method.name).join(", "));
+    }
+
+    /** The attempt that a line shows, if this tab knows one. */
+    attemptOf(line) {
+        return this.attempts[this.lines.attemptId(line)];
+    }
+
+    isOpen(line) {
+        const attempt = this.attemptOf(line);
+        return Boolean(attempt) && isOpen(attempt);
+    }
+
+    /** A further press of the button is to be ignored. */
+    isBusy(line) {
+        return this.starting.has(line.uuid) || this.isOpen(line) || line.isDone();
+    }
+
+    /** The first line of the order whose card payment has no end yet. */
+    openLine(order) {
+        return order.payment_ids.find((line) => isVivaLine(line) && this.isOpen(line));
+    }
+
+    /** Whether a payment screen has to wait for this line, or has missed its end. */
+    isUnseen(line) {
+        return isLeftWaiting(line) || this.attemptOf(line)?.news === "paid";
+    }
+
+    /**
+     * The payment screen takes notice of the line's end.
+     *
+     * @returns {boolean} once, when it was paid without a cancel or an alarm: the order needs no further press
+     */
+    seen(line) {
+        const attempt = this.attemptOf(line);
+        if (attempt?.news !== "paid") {
+            return false;
+        }
+        attempt.news = "seen";
+        return line.isDone() && !(attempt.status.abort_asked || attempt.removeLine || attempt.alarmed);
+    }
+
+    /** Why this method cannot take the amount, or an empty string. */
+    obstacle(order, method, amount) {
+        if (!method.viva_terminal_ids.length) {
+            return _t("No terminal is connected with %s. Ask an administrator to choose one.", method.name);
+        }
+        if (order.isRefund || amount < 0) {
+            return _t(
+                "Viva cannot give money back from the till yet: card refunds come with the next release. " +
+                    "Choose another payment method, or ask a manager."
+            );
+        }
+        return amount === 0 ? _t("There is nothing left to pay by card.") : "";
+    }
+
+    // -- charge ----------------------------------------------------------------------------------
+
+    /**
+     * Ask the terminal for the money of this line. One charge per line, however often it is called.
+     *
+     * @param {string} uuid of the payment line
+     * @returns {Promise<boolean>} true: paid; false: not charged, or the line is gone. Never rejects.
+     */
+    charge(uuid) {
+        if (!this.starting.has(uuid)) {
+            const end = this._charge(uuid)
+                .catch((error) => this._unexpected(uuid, error))
+                .finally(() => this.starting.delete(uuid));
+            this.starting.set(uuid, end);
+        }
+        return this.starting.get(uuid);
+    }
+
+    async _charge(uuid) {
+        const line = this.lines.find(uuid);
+        if (!line || line.isDone()) {
+            return Boolean(line);
+        }
+        if (this.isOpen(line)) {
+            return this.end(this.attemptOf(line));
+        }
+        const method = line.payment_method_id;
+        const obstacle = this.obstacle(line.pos_order_id, method, line.amount);
+        if (obstacle) {
+            this.outcome.say(_t("Card payment not possible"), obstacle);
+            line.setPaymentStatus(LINE.retry);
+            return false;
+        }
+        const terminal = currentTerminal(method) || (await chooseTerminal(this.pos.dialog, method));
+        if (!terminal) {
+            return false;
+        }
+        const attempt = this._begin(line);
+        const order = line.pos_order_id;
+        try {
+            await this._save(order, uuid);
+        } catch (error) {
+            this._refuse(attempt, this._wordsNotSaved(error));
+            return false;
+        }
+        if (attempt.removeLine || !this.lines.find(uuid)) {
+            this._refuse(attempt, _t("Cancelled before it was sent. Nothing was charged."));
+            return false;
+        }
+        await this._send(attempt, {
+            attempt: attempt.id,
+            payment_uuid: uuid,
+            order_uuid: order.uuid,
+            order_reference: order.pos_reference,
+            pos_session_id: this.pos.session.id,
+            payment_method_id: method.id,
+            amount_minor: attempt.amountMinor,
+            terminal_id: terminal.id,
+        });
+        if (attempt.removeLine && isOpen(attempt)) {
+            this.buttons.cancel(uuid);
+        }
+        return this.end(attempt);
+    }
+
+    /** Make the attempt and write its uuid into the line. One that never arrived is used again. */
+    _begin(line) {
+        const amountMinor = toMinor(line.amount, this.pos.currency.decimal_places);
+        const last = this.attemptOf(line);
+        const neverArrived = last && !last.status && last.amountMinor === amountMinor;
+        const attempt = newAttempt({
+            ...(neverArrived ? { id: last.id } : {}),
+            paymentUuid: line.uuid,
+            orderUuid: line.pos_order_id.uuid,
+            methodId: line.payment_method_id.id,
+            amountMinor,
+        });
+        this.attempts[attempt.id] = attempt;
+        this.lines.assign(line, attempt);
+        line.setPaymentStatus(LINE.sending);
+        return this.attempts[attempt.id];
+    }
+
+    /** The order and this line reach the server and the device's storage before any money moves. */
+    async _save(order, uuid) {
+        for (let i = 0; i < SYNC_TRIES && this.pos.syncingOrders.has(order.uuid); i++) {
+            await new Promise((resolve) => setTimeout(resolve, SYNC_PAUSE_MS));
+        }
+        await this.pos.syncAllOrders({ orders: [order], throw: true, force: true });
+        const line = this.lines.find(uuid);
+        if (!order.isSynced || (line && !line.isSynced)) {
+            throw new Error("the order has not reached the server");
+        }
+        try {
+            await this.pos.data.synchronizeLocalDataInIndexedDB();
+        } catch (error) {
+            // The server has it: another device, or this one after a reload, finds it there.
+            console.warn("viva_payments: the device's storage is not usable", error);
+        }
+    }
+
+    async _send(attempt, request) {
+        attempt.asking = true;
+        attempt.askedAt = Date.now();
+        try {
+            this.learn(await this.server.charge(request));
+        } catch (error) {
+            // It may have arrived all the same: ask what became of this very attempt, never start another one.
+            attempt.doubt = true;
+            attempt.lostWords = refusalWords(error);
+            attempt.contact = Boolean(attempt.lostWords);
+            this.lines.show(attempt);
+            this.watch.follow(attempt.id, FIRST_PAUSE_MS);
+        } finally {
+            attempt.asking = false;
+        }
+    }
+
+    _wordsNotSaved(error) {
+        const words = refusalWords(error);
+        if (words) {
+            return _t("The order could not be saved, so nothing was charged. Odoo says: %s", words);
+        }
+        return _t(
+            "No connection to Odoo: nothing was charged. Check the network and try again, or take another " +
+                "payment method."
+        );
+    }
+
+    /** A fault of ours: the line must neither hang nor be charged twice. */
+    _unexpected(uuid, error) {
+        console.error("viva_payments", error);
+        const line = this.lines.find(uuid);
+        const attempt = line && this.attemptOf(line);
+        if (attempt && isOpen(attempt)) {
+            attempt.doubt = true;
+            this.watch.follow(attempt.id, FIRST_PAUSE_MS);
+            return this.end(attempt);
+        }
+        if (line && !line.isDone()) {
+            line.setPaymentStatus(LINE.retry);
+        }
+        this.outcome.say(_t("Nothing was charged"), _t("This payment could not be started. Try again."));
+        return false;
+    }
+
+    // -- resume ----------------------------------------------------------------------------------
+
+    /**
+     * Take up a line that was left waiting: after a reload, on another device, on coming back to the screen.
+     *
+     * @returns {Promise<boolean>} like `charge`
+     */
+    resume(line) {
+        const attempt = this._follow(line);
+        return attempt ? this.end(attempt) : Promise.resolve(false);
+    }
+
+    /** Have the line's attempt watched, if it has one. */
+    _follow(line) {
+        const known = this.attempts[line.viva_attempt] || this.attemptOf(line);
+        const attempt = known || (line.viva_attempt && this._adopt(line));
+        if (!attempt) {
+            line.setPaymentStatus(LINE.retry);
+            return undefined;
+        }
+        if (isOpen(attempt) && !this.starting.has(line.uuid)) {
+            this.watch.follow(attempt.id, FIRST_PAUSE_MS);
+            this.watch.poke();
+        }
+        return attempt;
+    }
+
+    _adopt(line) {
+        const attempt = newAttempt({
+            id: line.viva_attempt,
+            paymentUuid: line.uuid,
+            orderUuid: line.pos_order_id.uuid,
+            methodId: line.payment_method_id.id,
+            doubt: true,
+        });
+        this.attempts[attempt.id] = attempt;
+        this.lines.assign(line, attempt);
+        return this.attempts[attempt.id];
+    }
+
+    /**
+     * Look through the open orders for what was left waiting, and ask the server what it knows of them.
+     *
+     * @param {boolean} [refresh] read the orders again first: we may have been away while another till sold
+     */
+    async recover({ refresh = false } = {}) {
+        if (refresh) {
+            await this.pos.deviceSync.readDataFromServer();
+        }
+        const orders = this.pos.getOpenOrders();
+        for (const line of orders.flatMap((order) => order.payment_ids)) {
+            if (isVivaLine(line) && isLeftWaiting(line)) {
+                this._follow(line);
+            }
+        }
+        const saved = orders.filter((order) => order.isSynced).map((order) => order.uuid);
+        if (!saved.length) {
+            return;
+        }
+        try {
+            (await this.server.find(saved)).forEach((status) => this.learn(status));
+        } catch (error) {
+            this._onSilence([], error);
+        }
+    }
+
+    // -- what the server says --------------------------------------------------------------------
+
+    /** Take in one Status. Told twice, it acts once. */
+    learn(status) {
+        if (!this.attempts[status.attempt]) {
+            this.attempts[status.attempt] = newAttempt({
+                id: status.attempt,
+                paymentUuid: status.payment_uuid,
+                orderUuid: status.order_uuid,
+            });
+        }
+        const attempt = this.attempts[status.attempt];
+        Object.assign(attempt, { status, refusal: "", contact: true, heardAt: Date.now() });
+        if (isOpen(attempt)) {
+            this.lines.show(attempt);
+            this.watch.follow(attempt.id, status.poll_ms);
+            return;
+        }
+        this.watch.leave(attempt.id);
+        const paid = phaseOf(attempt) === "paid";
+        if (paid) {
+            this.outcome.paid(attempt);
+        } else {
+            this.outcome.unpaid(attempt);
+        }
+        this.settle(attempt, paid);
+    }
+
+    /** Nothing was recorded at the server, so nothing can have been charged. */
+    _refuse(attempt, words) {
+        this.watch.leave(attempt.id);
+        attempt.refusal = words;
+        this.outcome.unpaid(attempt);
+        this.settle(attempt, false);
+    }
+
+    _onHint({ attempt }) {
+        const line = this.pos.models["pos.payment"].find((payment) => payment.viva_attempt === attempt);
+        if (this.attempts[attempt]?.asking || !(this.attempts[attempt] || line)) {
+            return;
+        }
+        if (!this.attempts[attempt]) {
+            this._adopt(line);
+        }
+        this.watch.follow(attempt, FIRST_PAUSE_MS);
+        this.watch.poke();
+    }
+
+    takeAnswer(attempts, statuses) {
+        statuses.forEach((status) => this.learn(status));
+        const answered = new Set(statuses.map((status) => status.attempt));
+        for (const id of attempts.filter((id) => !answered.has(id))) {
+            const attempt = this.attempts[id];
+            attempt.contact = true;
+            if (!isOpen(attempt)) {
+                this.watch.leave(id);
+            } else if (!attempt.asking && (attempt.lostWords || Date.now() - attempt.askedAt > NEVER_ARRIVED_MS)) {
+                this._refuse(attempt, attempt.lostWords || _t("Nothing was charged. You can try again."));
+            }
+        }
+    }
+
+    _onSilence(attempts, error) {
+        for (const id of attempts) {
+            this.attempts[id].contact = false;
+        }
+        console.info("viva_payments: no answer from Odoo, asking again", error.message);
+    }
+
+    /**
+     * A synchronisation has put the server's values into a line, which may be older than what we know: put
+     * ours back. Runs after each change of a line and writes only what differs.
+     */
+    _repair(line) {
+        const attempt = line && isVivaLine(line) && this.attemptOf(line);
+        if (!attempt || line.isDone() || line.pos_order_id?.finalized) {
+            return;
+        }
+        if (line.viva_attempt && !this.attempts[line.viva_attempt]) {
+            // Another device has started a newer one.
+            this._follow(line);
+            return;
+        }
+        this.lines.assign(line, attempt);
+        if (phaseOf(attempt) === "paid") {
+            this.lines.book(attempt, line);
+        } else {
+            this.lines.show(attempt, line);
+        }
+    }
+
+    // -- ends ------------------------------------------------------------------------------------
+
+    /** Resolves when the attempt has ended or its line was removed. */
+    end(attempt) {
+        if (!isOpen(attempt)) {
+            return Promise.resolve(phaseOf(attempt) === "paid");
+        }
+        if (!this.ends.has(attempt.id)) {
+            this.ends.set(attempt.id, new Deferred());
+        }
+        return this.ends.get(attempt.id);
+    }
+
+    settle(attempt, paid) {
+        if (paid && !attempt.news) {
+            attempt.news = "paid";
+        }
+        this.ends.get(attempt.id)?.resolve(paid);
+        this.ends.delete(attempt.id);
+    }
+}
