@@ -12,5 +12,9 @@
         "data/viva_data.xml",
         "data/viva.terminal.model.csv",
     ],
-    "installable": True,
+    "assets": {
+        "point_of_sale._assets_pos": ["viva_payments/static/src/pos/**/*"],
+        "web.assets_unit_tests": ["viva_payments/static/tests/unit/**/*"],
+        "web.assets_tests": ["viva_payments/static/tests/tours/**/*"],
+    },
 }

@@ -22,7 +22,10 @@ class _HidePath(logging.Filter):
         if record.args:
             args = record.args if isinstance(record.args, tuple) else (record.args,)
             if any(isinstance(value, str) and "/viva/webhook/" in value for value in args):
-                record.args = tuple(_PATH.sub(r"\1***", value) if isinstance(value, str) else value for value in args)
+                record.args = tuple(
+                    _PATH.sub(r"\1***", value) if isinstance(value, str) else value
+                    for value in args
+                )
         return True
 
 
@@ -31,7 +34,14 @@ for _name in ("werkzeug", "odoo.http", "longpolling"):
 
 
 class VivaWebhook(http.Controller):
-    @http.route("/viva/webhook/<string:path>", type="http", auth="none", methods=["GET", "POST"], csrf=False, save_session=False)
+    @http.route(
+        "/viva/webhook/<string:path>",
+        type="http",
+        auth="none",
+        methods=["GET", "POST"],
+        csrf=False,
+        save_session=False,
+    )
     def webhook(self, path, **_query):
         env = request.env(user=SUPERUSER_ID, su=True)
         account = env["viva.account"]._by_webhook_path(path)
@@ -44,7 +54,9 @@ class VivaWebhook(http.Controller):
     def _handshake(self, account):
         """Viva's Verify button asks for the key of the merchant."""
         if not account.webhook_key:
-            return request.make_json_response({"error": "press Check on the Viva account first"}, status=404)
+            return request.make_json_response(
+                {"error": "press Check on the Viva account first"}, status=404
+            )
         account._webhook_verified()
         return request.make_json_response({"Key": account.webhook_key})
 
@@ -53,7 +65,11 @@ class VivaWebhook(http.Controller):
         length = request.httprequest.content_length
         if length is not None and length > MAX_BYTES:
             return request.make_json_response({"error": "too large"}, status=413)
-        body = request.httprequest.stream.read(MAX_BYTES + 1) if length is None else request.httprequest.get_data()
+        body = (
+            request.httprequest.stream.read(MAX_BYTES + 1)
+            if length is None
+            else request.httprequest.get_data()
+        )
         if len(body) > MAX_BYTES:
             return request.make_json_response({"error": "too large"}, status=413)
         try:

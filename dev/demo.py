@@ -1,15 +1,13 @@
 """The demo shop: a company in euro, a till with cash and Viva, a cashier, a manager.
 
-Runs inside ``odoo shell`` (see lib/demo.py), as often as wanted: what exists is kept. The account is a
-*custom* one, so no money moves. ``VIVA_SIMULATOR`` is the simulator's address.
+Runs inside ``odoo shell`` (lib/databases.py), as often as wanted: what exists is kept. The account is
+a *custom* one and leads to the simulator, so no money moves.
 """
-
-import os
 
 from odoo import Command
 
 COMPANY = "Demo Shop"
-SIMULATOR = os.environ["VIVA_SIMULATOR"]
+SIMULATOR = "http://127.0.0.1:8970"
 
 ACCOUNT = {
     "environment": "custom",
@@ -68,9 +66,9 @@ def prepare_users(env, company):
 
 
 def prepare_terminals(env, company):
-    account = find_or_create(env["viva.account"], "Viva (simulator)", company_id=company.id, **ACCOUNT)
-    if account.api_url != SIMULATOR:
-        account.write({name: SIMULATOR for name in ("accounts_url", "api_url", "www_url")})
+    account = find_or_create(
+        env["viva.account"], "Viva (simulator)", company_id=company.id, **ACCOUNT
+    )
     account.responsible_id = env["res.users"].search([("login", "=", "manager")])
     for viva_id, name in TERMINALS.items():
         values = {

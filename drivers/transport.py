@@ -149,6 +149,11 @@ class RequestsTransport:
             body += chunk
             if len(body) > self._largest:
                 raise ResponseLost(f"The answer has more than {self._largest} bytes.")
+        # urllib3 1.26, which Debian ships, takes a body that was cut off for a whole one.
+        declared = response.headers.get("Content-Length", "")
+        whole = "Content-Encoding" in response.headers or not declared.isdecimal()
+        if not whole and len(body) < int(declared):
+            raise ResponseLost("The answer was cut off.")
         return bytes(body)
 
 

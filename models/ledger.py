@@ -56,5 +56,5 @@ def in_ledger(env, work):
             if attempt == ATTEMPTS:
                 raise
             _logger.info("viva: the ledger row was busy, attempt %s of %s", attempt, ATTEMPTS)
-            time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 (spreads workers, no secret)
+            time.sleep(random.uniform(0.01, 0.05) * attempt)
     raise AssertionError("unreachable")

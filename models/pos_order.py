@@ -18,7 +18,9 @@ class PosOrder(models.Model):
     viva_can_attach = fields.Boolean(compute="_compute_viva_transaction_ids")
 
     def _compute_viva_transaction_ids(self):
-        transactions = self.env["viva.transaction"].search([("order_uuid", "in", list(filter(None, self.mapped("uuid"))))])
+        transactions = self.env["viva.transaction"].search(
+            [("order_uuid", "in", list(filter(None, self.mapped("uuid"))))]
+        )
         by_uuid = transactions.grouped("order_uuid")
         for order in self:
             order.viva_transaction_ids = by_uuid.get(order.uuid, transactions.browse())
@@ -28,7 +30,9 @@ class PosOrder(models.Model):
     @api.depends("payment_ids", "state")
     def _compute_viva_has_unproven(self):
         for order in self:
-            order.viva_has_unproven = order.state in ("paid", "done", "invoiced") and bool(order._viva_unproven())
+            order.viva_has_unproven = order.state in ("paid", "done", "invoiced") and bool(
+                order._viva_unproven()
+            )
 
     def _search_viva_has_unproven(self, operator, value):
         if operator != "in":
@@ -40,7 +44,9 @@ class PosOrder(models.Model):
                 ("pos_order_id.state", "in", ("paid", "done", "invoiced")),
             ]
         )
-        unproven = payments.filtered(lambda payment: payment.viva_state in ("none", "unproven", "reversed"))
+        unproven = payments.filtered(
+            lambda payment: payment.viva_state in ("none", "unproven", "reversed")
+        )
         return [("id", "in" if True in value else "not in", unproven.pos_order_id.ids)]
 
     def _viva_unproven(self):
@@ -56,8 +62,17 @@ class PosOrder(models.Model):
 
     def _viva_charged(self):
         """Card payments of these orders that took (or may have taken) money and are nobody's yet."""
-        handed_over = self.env["viva.handover"].sudo().search([("transaction_id", "!=", False)]).transaction_id
-        transactions = self.env["viva.transaction"].sudo().search([("order_uuid", "in", list(filter(None, self.mapped("uuid"))))])
+        handed_over = (
+            self.env["viva.handover"]
+            .sudo()
+            .search([("transaction_id", "!=", False)])
+            .transaction_id
+        )
+        transactions = (
+            self.env["viva.transaction"]
+            .sudo()
+            .search([("order_uuid", "in", list(filter(None, self.mapped("uuid"))))])
+        )
         return (transactions - handed_over).filtered(
             lambda transaction: (
                 transaction.is_unsettled
@@ -103,7 +118,9 @@ class PosOrder(models.Model):
         self.check_access("write")
         if self.state != "draft":
             raise UserError(self.env._("This order is not open any more."))
-        approved = self._viva_charged().filtered(lambda transaction: transaction.state == "approved")
+        approved = self._viva_charged().filtered(
+            lambda transaction: transaction.state == "approved"
+        )
         if not approved:
             raise UserError(self.env._("There is no approved card payment for this order."))
         for transaction in approved:
@@ -111,7 +128,9 @@ class PosOrder(models.Model):
                 lambda record, transaction=transaction: record.uuid == transaction.payment_uuid
             )
             values = {
-                "amount": transaction.approved_amount - transaction.tip_amount - transaction.surcharge_amount,
+                "amount": transaction.approved_amount
+                - transaction.tip_amount
+                - transaction.surcharge_amount,
                 "payment_status": "done",
                 "transaction_id": transaction.viva_transaction_id,
                 "card_brand": transaction.card_brand,
@@ -130,7 +149,12 @@ class PosOrder(models.Model):
                     )
                 )[:1]
                 if not method:
-                    raise UserError(self.env._("No payment method of this till has terminal %s.", transaction.terminal_viva_id))
+                    raise UserError(
+                        self.env._(
+                            "No payment method of this till has terminal %s.",
+                            transaction.terminal_viva_id,
+                        )
+                    )
                 self.add_payment(
                     {
                         **values,
@@ -142,7 +166,9 @@ class PosOrder(models.Model):
                 )
         # What the dead till had only begun is no payment.
         self.payment_ids.filtered(
-            lambda payment: payment.payment_status not in (False, "done") and payment not in self._viva_proven()
+            lambda payment: (
+                payment.payment_status not in (False, "done") and payment not in self._viva_proven()
+            )
         ).unlink()
         self.amount_paid = sum(self.payment_ids.mapped("amount"))
         if self.currency_id.is_zero(self.amount_total - self.amount_paid):
@@ -154,5 +180,7 @@ class PosOrder(models.Model):
 
     def action_view_viva_transactions(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("viva_payments.action_viva_transaction")
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "viva_payments.action_viva_transaction"
+        )
         return {**action, "domain": [("order_uuid", "=", self.uuid)]}

@@ -6,7 +6,9 @@ class PosPayment(models.Model):
     _inherit = "pos.payment"
 
     viva_attempt = fields.Char(
-        "Viva attempt", copy=False, help="Where the till looks for the result after a reload. Proves nothing."
+        "Viva attempt",
+        copy=False,
+        help="Where the till looks for the result after a reload. Proves nothing.",
     )
     viva_state = fields.Selection(
         [
@@ -21,7 +23,9 @@ class PosPayment(models.Model):
         compute="_compute_viva_state",
         string="Card payment",
     )
-    viva_transaction_id = fields.Many2one("viva.transaction", compute="_compute_viva_state", string="Viva transaction")
+    viva_transaction_id = fields.Many2one(
+        "viva.transaction", compute="_compute_viva_state", string="Viva transaction"
+    )
 
     def _compute_viva_state(self):
         """What the ledger says about each payment. The link is the payment's uuid, recorded before the charge."""
@@ -29,12 +33,18 @@ class PosPayment(models.Model):
         rest = self - viva
         rest.viva_state = "none"
         rest.viva_transaction_id = False
-        transactions = self.env["viva.transaction"].sudo().search([("payment_uuid", "in", viva.mapped("uuid"))], order="id")
+        transactions = (
+            self.env["viva.transaction"]
+            .sudo()
+            .search([("payment_uuid", "in", viva.mapped("uuid"))], order="id")
+        )
         by_uuid = transactions.grouped("payment_uuid")
         for payment in viva:
             candidates = by_uuid.get(payment.uuid, transactions.browse()).filtered(
-                lambda transaction, payment=payment: transaction.order_uuid == payment.pos_order_id.uuid
-                and transaction.company_id == payment.company_id
+                lambda transaction, payment=payment: (
+                    transaction.order_uuid == payment.pos_order_id.uuid
+                    and transaction.company_id == payment.company_id
+                )
             )
             approved = candidates.filtered(lambda transaction: transaction.state == "approved")
             best = (approved or candidates.filtered("is_unsettled") or candidates)[-1:]
@@ -48,7 +58,9 @@ class PosPayment(models.Model):
             return "open"
         if transaction.state != "approved" or transaction.is_contradicted:
             return "unproven"
-        if transaction.child_ids.filtered(lambda child: child.origin == "viva" and child.state == "approved"):
+        if transaction.child_ids.filtered(
+            lambda child: child.origin == "viva" and child.state == "approved"
+        ):
             return "reversed"
         paid = transaction.approved_amount - transaction.tip_amount - transaction.surcharge_amount
         if self.currency_id.compare_amounts(paid, self.amount):
@@ -69,7 +81,9 @@ class PosPayment(models.Model):
                 lambda payment: (
                     payment.pos_order_id.state != "draft"
                     and any(
-                        name in vals and (payment[name].id if name.endswith("_id") else payment[name]) != vals[name]
+                        name in vals
+                        and (payment[name].id if name.endswith("_id") else payment[name])
+                        != vals[name]
                         for name in ("payment_method_id", "amount", "uuid", "pos_order_id")
                     )
                 )
@@ -79,11 +93,15 @@ class PosPayment(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_viva(self):
-        self.filtered(lambda payment: payment.pos_order_id.state not in ("draft", "cancel"))._viva_refuse_change()
+        self.filtered(
+            lambda payment: payment.pos_order_id.state not in ("draft", "cancel")
+        )._viva_refuse_change()
 
     def _viva_refuse_change(self):
         """The card was charged: the payment of a paid order is not turned into something else by hand."""
-        charged = self.filtered(lambda payment: payment.viva_state in ("open", "unknown", "proven", "forced"))
+        charged = self.filtered(
+            lambda payment: payment.viva_state in ("open", "unknown", "proven", "forced")
+        )
         if charged:
             raise UserError(
                 self.env._(

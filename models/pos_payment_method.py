@@ -27,7 +27,9 @@ class PosPaymentMethod(models.Model):
     @api.depends("viva_terminal_ids.account_id.environment")
     def _compute_viva_demo(self):
         for method in self:
-            method.viva_demo = any(terminal.viva_demo for terminal in method.sudo().viva_terminal_ids)
+            method.viva_demo = any(
+                terminal.viva_demo for terminal in method.sudo().viva_terminal_ids
+            )
 
     @api.model
     def _load_pos_data_fields(self, config):
@@ -48,10 +50,16 @@ class PosPaymentMethod(models.Model):
     def _check_viva(self):
         for method in self:
             if method.viva_terminal_ids and not method._is_viva():
-                raise ValidationError(self.env._("Viva terminals need a payment method with the integration Viva.com."))
+                raise ValidationError(
+                    self.env._(
+                        "Viva terminals need a payment method with the integration Viva.com."
+                    )
+                )
             if method._is_viva() and len(set(method.viva_terminal_ids.mapped("viva_demo"))) > 1:
                 raise ValidationError(
-                    self.env._("Demo and live terminals cannot share a payment method: nobody could tell them apart.")
+                    self.env._(
+                        "Demo and live terminals cannot share a payment method: nobody could tell them apart."
+                    )
                 )
 
     @api.model
@@ -63,13 +71,17 @@ class PosPaymentMethod(models.Model):
         self = self.sudo()
         terminals = account.terminal_ids
         if not terminals:
-            raise UserError(self.env._("This account has no terminals yet. Press Find terminals first."))
+            raise UserError(
+                self.env._("This account has no terminals yet. Press Find terminals first.")
+            )
         journal = self.env["account.journal"].search(
             [("type", "=", "bank"), ("company_id", "=", account.company_id.id)], limit=1
         )
         if not journal:
             raise UserError(
-                self.env._("The company has no bank journal. Create one in Accounting, then create the payment method.")
+                self.env._(
+                    "The company has no bank journal. Create one in Accounting, then create the payment method."
+                )
             )
         existing = self.search([("viva_terminal_ids", "in", terminals.ids)], limit=1)
         if existing:

@@ -51,14 +51,20 @@ class PosSession(models.Model):
     def _viva_findings(self):
         """What is in doubt in this session: (transactions, payments without proof), handed-over ones left out."""
         self.ensure_one()
-        handovers = self.env["viva.handover"].sudo().search([("company_id", "=", self.company_id.id)])
-        doubtful = self.env["viva.transaction"].sudo().search(
-            [
-                ("pos_session_id", "=", self.id),
-                ("origin", "=", "odoo"),
-                ("state", "in", ("draft", "sent", "pending", "unknown", "approved")),
-                ("id", "not in", handovers.transaction_id.ids),
-            ]
+        handovers = (
+            self.env["viva.handover"].sudo().search([("company_id", "=", self.company_id.id)])
+        )
+        doubtful = (
+            self.env["viva.transaction"]
+            .sudo()
+            .search(
+                [
+                    ("pos_session_id", "=", self.id),
+                    ("origin", "=", "odoo"),
+                    ("state", "in", ("draft", "sent", "pending", "unknown", "approved")),
+                    ("id", "not in", handovers.transaction_id.ids),
+                ]
+            )
         )
         transactions = doubtful.filtered(
             lambda transaction: (
@@ -70,9 +76,13 @@ class PosSession(models.Model):
             )
         )
         handed_over = set(handovers.mapped("payment_uuid"))
-        orders = self.sudo().order_ids.filtered(lambda order: order.state in ("paid", "done", "invoiced"))
+        orders = self.sudo().order_ids.filtered(
+            lambda order: order.state in ("paid", "done", "invoiced")
+        )
         payments = orders._viva_unproven().filtered(
-            lambda payment: payment.uuid not in handed_over and payment.viva_transaction_id not in transactions
+            lambda payment: (
+                payment.uuid not in handed_over and payment.viva_transaction_id not in transactions
+            )
         )
         return transactions, payments
 

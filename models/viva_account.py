@@ -63,16 +63,24 @@ class VivaAccount(models.Model):
 
     name = fields.Char(required=True)
     active = fields.Boolean(default=True, tracking=True)
-    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company, tracking=True)
+    company_id = fields.Many2one(
+        "res.company", required=True, default=lambda self: self.env.company, tracking=True
+    )
     environment = fields.Selection(
         [("demo", "Demo – no money moves"), ("live", "Live"), ("custom", "Custom addresses")],
         required=True,
         default="demo",
         tracking=True,
     )
-    accounts_url = fields.Char("Accounts address", groups=ADMIN, help="Base address that issues access tokens.")
-    api_url = fields.Char("API address", groups=ADMIN, help="Base address of the Cloud Terminal API.")
-    www_url = fields.Char("Web address", groups=ADMIN, help="Base address of the merchant portal and its API.")
+    accounts_url = fields.Char(
+        "Accounts address", groups=ADMIN, help="Base address that issues access tokens."
+    )
+    api_url = fields.Char(
+        "API address", groups=ADMIN, help="Base address of the Cloud Terminal API."
+    )
+    www_url = fields.Char(
+        "Web address", groups=ADMIN, help="Base address of the merchant portal and its API."
+    )
     client_id = fields.Char(groups=ADMIN, copy=False)
     client_secret = fields.Char(groups=ADMIN, copy=False)
     merchant_id = fields.Char(groups=ADMIN, copy=False)
@@ -87,7 +95,9 @@ class VivaAccount(models.Model):
     terminal_ids = fields.One2many("viva.terminal", "account_id", string="Terminals")
     terminal_count = fields.Integer(compute="_compute_terminal_count")
 
-    webhook_path = fields.Char(groups=ADMIN, copy=False, default=lambda self: _new_path(), readonly=True)
+    webhook_path = fields.Char(
+        groups=ADMIN, copy=False, default=lambda self: _new_path(), readonly=True
+    )
     webhook_path_previous = fields.Char(groups=ADMIN, copy=False, readonly=True)
     webhook_path_previous_until = fields.Datetime(groups=ADMIN, copy=False, readonly=True)
     webhook_url = fields.Char(compute="_compute_webhook_url", groups=ADMIN)
@@ -95,6 +105,11 @@ class VivaAccount(models.Model):
     webhook_verified_at = fields.Datetime(copy=False, readonly=True)
     webhook_last_event_at = fields.Datetime(compute="_compute_webhook_last_event_at")
     webhook_state = fields.Char(string="Webhook", compute="_compute_webhook_state")
+    webhook_level = fields.Selection(
+        [("waiting", "Not verified"), ("quiet", "Quiet"), ("working", "Working")],
+        string="Webhook Status",
+        compute="_compute_webhook_state",
+    )
 
     check_state = fields.Selection(
         [
@@ -140,36 +155,56 @@ class VivaAccount(models.Model):
             account.is_foreign_database = account.sudo().database_uuid != current
 
     def _compute_terminal_count(self):
-        counts = dict(self.env["viva.terminal"]._read_group([("account_id", "in", self.ids)], ["account_id"], ["__count"]))
+        counts = dict(
+            self.env["viva.terminal"]._read_group(
+                [("account_id", "in", self.ids)], ["account_id"], ["__count"]
+            )
+        )
         for account in self:
             account.terminal_count = counts.get(account, 0)
 
     @api.depends("webhook_path")
     def _compute_webhook_url(self):
         for account in self:
-            account.webhook_url = f"{account.get_base_url()}/viva/webhook/{account.webhook_path}"
+            path = account.webhook_path
+            account.webhook_url = f"{account.get_base_url()}/viva/webhook/{path}" if path else False
 
     def _compute_webhook_last_event_at(self):
-        groups = self.env["viva.event"].sudo()._read_group(
-            [("account_id", "in", self.ids)], ["account_id"], ["received_at:max"]
+        groups = (
+            self.env["viva.event"]
+            .sudo()
+            ._read_group([("account_id", "in", self.ids)], ["account_id"], ["received_at:max"])
         )
         latest = dict(groups)
         for account in self:
             account.webhook_last_event_at = latest.get(account)
 
-    @api.depends("webhook_verified_at")
+    @api.depends("webhook_verified_at", "environment")
     def _compute_webhook_state(self):
         quiet_since = fields.Datetime.now() - timedelta(days=WEBHOOK_QUIET_DAYS)
         for account in self:
+            account.webhook_level = "quiet"
             if not account.webhook_verified_at:
-                state = self.env._("Not verified by Viva yet: payments work, but the till learns of them by asking.")
+                account.webhook_level = "waiting"
+                state = self.env._(
+                    "Not verified by Viva yet: payments work, but the till learns of them by asking."
+                )
+                if account.environment != "custom" and not account.get_base_url().startswith(
+                    "https://"
+                ):
+                    state = self.env._(
+                        "Viva reaches only addresses that begin with https:// and are open to the internet. Payments "
+                        "work without the webhook: the till learns of them by asking."
+                    )
             elif not account.webhook_last_event_at:
                 state = self.env._("Verified. No event has arrived yet.")
             elif account.webhook_last_event_at < quiet_since:
                 state = self.env._(
-                    "No event for %s days. Is the webhook still active in Viva's portal?", WEBHOOK_QUIET_DAYS
+                    "No event for %s days. Is the webhook still active in Viva's portal?",
+                    WEBHOOK_QUIET_DAYS,
                 )
             else:
+                account.webhook_level = "working"
                 state = self.env._("Verified, events arrive.")
             account.webhook_state = state
 
@@ -194,10 +229,17 @@ class VivaAccount(models.Model):
     def _is_acceptable_address(url):
         try:
             parts = urlsplit(url or "")
-            parts.port  # noqa: B018 (raises on nonsense)
+            port = parts.port
         except ValueError:
             return False
-        if not parts.hostname or parts.username or parts.query or parts.fragment or parts.path.strip("/"):
+        if (
+            not parts.hostname
+            or port == 0
+            or parts.username
+            or parts.query
+            or parts.fragment
+            or parts.path.strip("/")
+        ):
             return False
         if parts.scheme == "https":
             return True
@@ -217,7 +259,9 @@ class VivaAccount(models.Model):
                 account.merchant_id and uuid.UUID(account.merchant_id)
             except ValueError as error:
                 raise ValidationError(
-                    self.env._("The Merchant ID looks like 11111111-2222-3333-4444-555555555555. Copy it again.")
+                    self.env._(
+                        "The Merchant ID looks like 11111111-2222-3333-4444-555555555555. Copy it again."
+                    )
                 ) from error
 
     @api.model_create_multi
@@ -252,8 +296,10 @@ class VivaAccount(models.Model):
                 vals[name] = vals[name].strip().rstrip("/")
 
     def _refuse_while_unsettled(self):
-        unsettled = self.env["viva.transaction"].sudo().search(
-            [("account_id", "in", self.ids), ("is_unsettled", "=", True)]
+        unsettled = (
+            self.env["viva.transaction"]
+            .sudo()
+            .search([("account_id", "in", self.ids), ("is_unsettled", "=", True)])
         )
         if unsettled:
             raise UserError(
@@ -266,9 +312,15 @@ class VivaAccount(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_without_transactions(self):
-        if self.env["viva.transaction"].sudo().search_count([("account_id", "in", self.ids)], limit=1):
+        if (
+            self.env["viva.transaction"]
+            .sudo()
+            .search_count([("account_id", "in", self.ids)], limit=1)
+        ):
             raise UserError(
-                self.env._("This account has card payments in its ledger and cannot be deleted. Archive it instead.")
+                self.env._(
+                    "This account has card payments in its ledger and cannot be deleted. Archive it instead."
+                )
             )
 
     # -- the way to Viva -------------------------------------------------------------------------
@@ -285,7 +337,9 @@ class VivaAccount(models.Model):
         """Where a terminal id is unique: one Viva environment."""
         self.ensure_one()
         account = self.sudo()
-        return account.environment if account.environment != "custom" else f"custom {account.api_url}"
+        return (
+            account.environment if account.environment != "custom" else f"custom {account.api_url}"
+        )
 
     def _transport(self):
         return _TRANSPORT
@@ -299,7 +353,11 @@ class VivaAccount(models.Model):
         account = self.sudo()
         transport, endpoints = self._transport(), self._endpoints()
         tokens = TokenSource(
-            transport, endpoints.accounts, account.client_id or "", account.client_secret or "", self._connection()
+            transport,
+            endpoints.accounts,
+            account.client_id or "",
+            account.client_secret or "",
+            self._connection(),
         )
         return CloudDriver(transport, endpoints, tokens, **options)
 
@@ -311,7 +369,9 @@ class VivaAccount(models.Model):
         self.ensure_one()
         account = self.sudo()
         if not account.active:
-            return self.env._("The Viva account of this terminal is archived. Ask an administrator.")
+            return self.env._(
+                "The Viva account of this terminal is archived. Ask an administrator."
+            )
         if account.is_foreign_database:
             return self.env._(
                 "This is a copy of the database to which the Viva account belongs. "
@@ -344,7 +404,9 @@ class VivaAccount(models.Model):
                 what = self.env._("Merchant ID and API Key")
                 webhook_key = driver.webhook_key(account.merchant_id, account.api_key)
             else:
-                message += " " + self.env._("Enter Merchant ID and API Key as well to receive webhooks.")
+                message += " " + self.env._(
+                    "Enter Merchant ID and API Key as well to receive webhooks."
+                )
         except CredentialsError:
             state = "credentials"
             message = self.env._(
@@ -354,10 +416,16 @@ class VivaAccount(models.Model):
             )
         except PermissionDenied as error:
             state = "permission"
-            message = self.env._("Viva knows the credentials but does not allow this (%s): %s", error.status, error.detail)
+            message = self.env._(
+                "Viva knows the credentials but does not allow this (%(status)s): %(detail)s",
+                status=error.status,
+                detail=error.detail,
+            )
         except VivaError as error:
             state = "network"
-            message = self.env._("Viva could not be reached: %s. Check the internet connection and try again.", error)
+            message = self.env._(
+                "Viva could not be reached: %s. Check the internet connection and try again.", error
+            )
         # Rows of ours are written only now, after the calls.
         account.write(
             {
@@ -376,7 +444,10 @@ class VivaAccount(models.Model):
             return self._driver().devices()
         except VivaError as error:
             raise UserError(
-                self.env._("Viva could not list the terminals: %s. Press Check on the account to see why.", error)
+                self.env._(
+                    "Viva could not list the terminals: %s. Press Check on the account to see why.",
+                    error,
+                )
             ) from error
 
     def action_find_terminals(self):
@@ -392,7 +463,8 @@ class VivaAccount(models.Model):
             account.write(
                 {
                     "webhook_path_previous": account.webhook_path,
-                    "webhook_path_previous_until": fields.Datetime.now() + timedelta(hours=WEBHOOK_OVERLAP_HOURS),
+                    "webhook_path_previous_until": fields.Datetime.now()
+                    + timedelta(hours=WEBHOOK_OVERLAP_HOURS),
                     "webhook_path": _new_path(),
                     "webhook_verified_at": False,
                 }
@@ -407,7 +479,9 @@ class VivaAccount(models.Model):
 
     def action_view_transactions(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("viva_payments.action_viva_transaction")
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "viva_payments.action_viva_transaction"
+        )
         return {**action, "domain": [("account_id", "=", self.id)]}
 
     def action_create_payment_method(self):
@@ -436,7 +510,11 @@ class VivaAccount(models.Model):
         if not path or len(path) > 64:
             return accounts.browse()
         return accounts.search([("webhook_path", "=", path)]) or accounts.search(
-            [("webhook_path_previous", "=", path), ("webhook_path_previous_until", ">", fields.Datetime.now())], limit=1
+            [
+                ("webhook_path_previous", "=", path),
+                ("webhook_path_previous_until", ">", fields.Datetime.now()),
+            ],
+            limit=1,
         )
 
     def _webhook_verified(self):

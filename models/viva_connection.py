@@ -72,7 +72,9 @@ class ConnectionStore:
     def exclusive(self):
         """Yield True to the one worker that may renew the token, False to all others."""
         with own_cursor(self._env) as env:
-            env.cr.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (LOCK_TOKEN, self._account_id))
+            env.cr.execute(
+                "SELECT pg_try_advisory_xact_lock(%s, %s)", (LOCK_TOKEN, self._account_id)
+            )
             yield env.cr.fetchone()[0]
 
     def is_silent(self):
@@ -94,7 +96,8 @@ class ConnectionStore:
         with own_cursor(self._env) as env:
             connection = self._connection(env)
             env.cr.execute(
-                "UPDATE viva_connection SET failures = failures + 1 WHERE id = %s RETURNING failures", (connection.id,)
+                "UPDATE viva_connection SET failures = failures + 1 WHERE id = %s RETURNING failures",
+                (connection.id,),
             )
             failures = env.cr.fetchone()[0]
             if failures >= SILENT_AFTER:
@@ -109,4 +112,3 @@ class ConnectionStore:
         connections = env["viva.connection"]
         found = connections.search([("account_id", "=", self._account_id)])
         return found or connections.create({"account_id": self._account_id})
-

@@ -33,14 +33,19 @@ class VivaEvent(models.Model):
     event_type_id = fields.Integer("Type", required=True, readonly=True)
     event_name = fields.Char("Event", compute="_compute_event_name")
     received_at = fields.Datetime(required=True, readonly=True, default=fields.Datetime.now)
-    transaction_id = fields.Many2one("viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null")
+    transaction_id = fields.Many2one(
+        "viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null"
+    )
     is_foreign = fields.Boolean(
-        readonly=True, help="Not about a payment of this database: only id, type and time were kept."
+        readonly=True,
+        help="Not about a payment of this database: only id, type and time were kept.",
     )
     payload = fields.Json(readonly=True, help="What Viva sent, without personal data.")
     is_processed = fields.Boolean(readonly=True)
 
-    _message_unique = models.Constraint("unique (account_id, message_id)", "This event has been received already.")
+    _message_unique = models.Constraint(
+        "unique (account_id, message_id)", "This event has been received already."
+    )
     _recent = models.Index("(account_id, received_at)")
     _waiting = models.Index("(transaction_id) WHERE NOT is_processed")
 
@@ -54,7 +59,9 @@ class VivaEvent(models.Model):
             SESSION_FAILURE: self.env._("Terminal session failed"),
         }
         for event in self:
-            event.event_name = names.get(event.event_type_id, self.env._("Other (%s)", event.event_type_id))
+            event.event_name = names.get(
+                event.event_type_id, self.env._("Other (%s)", event.event_type_id)
+            )
 
     # -- intake ----------------------------------------------------------------------------------
 
@@ -71,7 +78,10 @@ class VivaEvent(models.Model):
         event_type = message.get("EventTypeId")
         event_type = event_type if type(event_type) is int and abs(event_type) < 2**31 else 0
         transaction = self.env["viva.transaction"].browse()
-        if account.merchant_id and str(message.get("RecipientId") or "").lower() == account.merchant_id.lower():
+        if (
+            account.merchant_id
+            and str(message.get("RecipientId") or "").lower() == account.merchant_id.lower()
+        ):
             transaction = self._find_transaction(account, data)
         values = (
             account.id,
@@ -126,7 +136,9 @@ class VivaEvent(models.Model):
         transactions = self.env["viva.transaction"]
         for field, value in keys:
             if isinstance(value, str) and 0 < len(value) <= 255:
-                found = transactions.search([(field, "=", value), ("account_id", "=", account.id)], limit=1)
+                found = transactions.search(
+                    [(field, "=", value), ("account_id", "=", account.id)], limit=1
+                )
                 if found:
                     return found
         return transactions
@@ -138,11 +150,16 @@ class VivaEvent(models.Model):
         """Apply the events that need it, each in a database transaction of its own."""
         domain = [
             ("is_processed", "=", False),
-            ("transaction_id", "!=", False) if transaction_ids is None else ("transaction_id", "in", transaction_ids),
+            ("transaction_id", "!=", False)
+            if transaction_ids is None
+            else ("transaction_id", "in", transaction_ids),
         ]
         for event_id in self.sudo().search(domain, order="id").ids:
             try:
-                in_ledger(self.env, lambda env, event_id=event_id: env["viva.event"].browse(event_id)._apply())
+                in_ledger(
+                    self.env,
+                    lambda env, event_id=event_id: env["viva.event"].browse(event_id)._apply(),
+                )
             except Exception:
                 _logger.exception("viva: event %s could not be applied", event_id)
 
@@ -161,10 +178,12 @@ class VivaEvent(models.Model):
         """Viva reports a success of what it had called not charged: ask again, and tell a person."""
         self.is_processed = True
         if transaction.state in FINAL_NO:
-            transaction.write({"recheck": True})
+            transaction.write({"recheck_at": fields.Datetime.now()})
             transaction._alarm(
                 self.env._("Viva contradicts itself"),
-                self.env._("The payment counts as not charged, but an event reports a success. It is being checked."),
+                self.env._(
+                    "The payment counts as not charged, but an event reports a success. It is being checked."
+                ),
             )
 
     def _apply_reversal(self, parent):
@@ -177,7 +196,8 @@ class VivaEvent(models.Model):
             return
         viva_id = str(data.get("TransactionId") or "") or False
         known = self.env["viva.transaction"].search_count(
-            [("viva_transaction_id", "=", viva_id), ("environment", "=", parent.environment)], limit=1
+            [("viva_transaction_id", "=", viva_id), ("environment", "=", parent.environment)],
+            limit=1,
         )
         self.is_processed = True
         if known:
@@ -200,7 +220,9 @@ class VivaEvent(models.Model):
                     "approved_amount": to_major(amount, parent.currency_id.name),
                     "viva_transaction_id": viva_id,
                     **{
-                        field: parent[field].id if parent._fields[field].relational else parent[field]
+                        field: parent[field].id
+                        if parent._fields[field].relational
+                        else parent[field]
                         for field in (
                             "account_id",
                             "company_id",

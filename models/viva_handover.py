@@ -9,10 +9,16 @@ class VivaHandover(models.Model):
     _description = "Viva Handover to Accounting"
     _order = "id desc"
 
-    pos_session_id = fields.Many2one("pos.session", required=True, readonly=True, ondelete="restrict", index=True)
+    pos_session_id = fields.Many2one(
+        "pos.session", required=True, readonly=True, ondelete="restrict", index=True
+    )
     company_id = fields.Many2one("res.company", required=True, readonly=True)
-    transaction_id = fields.Many2one("viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null")
-    payment_uuid = fields.Char(readonly=True, index="btree_not_null", help="The payment of an order without proof.")
+    transaction_id = fields.Many2one(
+        "viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null"
+    )
+    payment_uuid = fields.Char(
+        readonly=True, index="btree_not_null", help="The payment of an order without proof."
+    )
     description = fields.Char(readonly=True)
     reason = fields.Char(required=True, readonly=True)
     user_id = fields.Many2one("res.users", string="Handed over by", required=True, readonly=True)
@@ -21,7 +27,9 @@ class VivaHandover(models.Model):
     def _record(self, session, transactions, payments, reason):
         """Write what `session` hands over: doubtful transactions and payments without proof."""
         if not self.env.user.has_group("viva_payments.group_viva_manager"):
-            raise AccessError(self.env._("Only a Viva manager may hand card payments over to the accountant."))
+            raise AccessError(
+                self.env._("Only a Viva manager may hand card payments over to the accountant.")
+            )
         reason = (reason or "").strip()
         if len(reason) < 3:
             raise UserError(self.env._("Write in a few words why these payments are handed over."))
@@ -36,7 +44,8 @@ class VivaHandover(models.Model):
             for transaction in transactions
         ]
         rows += [
-            {**common, "payment_uuid": payment.uuid, "description": payment._viva_headline()} for payment in payments
+            {**common, "payment_uuid": payment.uuid, "description": payment._viva_headline()}
+            for payment in payments
         ]
         handovers = self.sudo().create(rows)
         for transaction in transactions.sudo():
@@ -48,7 +57,7 @@ class VivaHandover(models.Model):
             )
         return handovers
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(self.env._("A handover cannot be changed."))
 
     @api.ondelete(at_uninstall=False)

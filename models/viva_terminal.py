@@ -39,7 +39,9 @@ class VivaTerminal(models.Model):
     company_id = fields.Many2one(related="account_id.company_id", store=True, index=True)
     model_id = fields.Many2one("viva.terminal.model", required=True, ondelete="restrict")
     protocol = fields.Selection(
-        selection=lambda self: [entry for entry in PROTOCOLS if entry[0] in DRIVEN], required=True, default="cloud"
+        selection=lambda self: [entry for entry in PROTOCOLS if entry[0] in DRIVEN],
+        required=True,
+        default="cloud",
     )
     protocol_override = fields.Boolean(
         "Use this protocol anyway",
@@ -54,7 +56,9 @@ class VivaTerminal(models.Model):
     environment_key = fields.Char(compute="_compute_environment_key", store=True)
     viva_demo = fields.Boolean(compute="_compute_viva_demo", string="Demo")
     transaction_ids = fields.One2many("viva.transaction", "terminal_id")
-    busy_transaction_id = fields.Many2one("viva.transaction", compute="_compute_known", string="Busy with")
+    busy_transaction_id = fields.Many2one(
+        "viva.transaction", compute="_compute_known", string="Busy with"
+    )
     last_success_at = fields.Datetime(compute="_compute_known")
     last_failure_at = fields.Datetime(compute="_compute_known")
     known = fields.Char("What is known", compute="_compute_known")
@@ -70,12 +74,16 @@ class VivaTerminal(models.Model):
     def _compute_display_name(self):
         for terminal in self:
             names = [terminal.name, terminal.viva_id]
-            terminal.display_name = names[0] if names[0] == names[1] else f"{terminal.name} ({terminal.viva_id})"
+            terminal.display_name = (
+                names[0] if names[0] == names[1] else f"{terminal.name} ({terminal.viva_id})"
+            )
 
     @api.depends("account_id.environment", "account_id.api_url")
     def _compute_environment_key(self):
         for terminal in self:
-            terminal.environment_key = terminal.account_id._environment_key() if terminal.account_id else False
+            terminal.environment_key = (
+                terminal.account_id._environment_key() if terminal.account_id else False
+            )
 
     @api.depends("account_id.environment")
     def _compute_viva_demo(self):
@@ -87,15 +95,22 @@ class VivaTerminal(models.Model):
         for terminal in self:
             if terminal.interlocked_since:
                 since = fields.Datetime.context_timestamp(terminal, terminal.interlocked_since)
-                terminal.interlock = self.env._("Interlocked since %s", since.strftime("%Y-%m-%d %H:%M"))
+                terminal.interlock = self.env._(
+                    "Interlocked since %s", since.strftime("%Y-%m-%d %H:%M")
+                )
             else:
                 terminal.interlock = self.env._("Waiting for the first successful transaction")
 
     def _compute_known(self):
         transactions = self.env["viva.transaction"].sudo()
-        busy = transactions.search([("terminal_id", "in", self.ids), ("holds_terminal", "=", True)]).grouped("terminal_id")
+        busy = transactions.search(
+            [("terminal_id", "in", self.ids), ("holds_terminal", "=", True)]
+        ).grouped("terminal_id")
         settled = transactions._read_group(
-            [("terminal_id", "in", self.ids), ("state", "in", ("approved", "declined", "cancelled", "failed"))],
+            [
+                ("terminal_id", "in", self.ids),
+                ("state", "in", ("approved", "declined", "cancelled", "failed")),
+            ],
             ["terminal_id", "state"],
             ["settled_at:max"],
         )
@@ -118,7 +133,12 @@ class VivaTerminal(models.Model):
         words = []
         if self.status:
             words.append(
-                self.env._("%(status)s at Viva", status=dict(self._fields["status"]._description_selection(self.env))[self.status])
+                self.env._(
+                    "%(status)s at Viva",
+                    status=dict(self._fields["status"]._description_selection(self.env))[
+                        self.status
+                    ],
+                )
             )
         else:
             words.append(self.env._("Status at Viva not read yet"))
@@ -145,9 +165,16 @@ class VivaTerminal(models.Model):
     @api.constrains("viva_id")
     def _check_viva_id(self):
         for terminal in self:
-            if not terminal.viva_id.isalnum() or not terminal.viva_id.isascii() or len(terminal.viva_id) > 32:
+            if (
+                not terminal.viva_id.isalnum()
+                or not terminal.viva_id.isascii()
+                or len(terminal.viva_id) > 32
+            ):
                 raise ValidationError(
-                    self.env._("A Terminal ID consists of digits, e.g. 16000010. Not accepted: %s", terminal.viva_id)
+                    self.env._(
+                        "A Terminal ID consists of digits, e.g. 16000010. Not accepted: %s",
+                        terminal.viva_id,
+                    )
                 )
 
     @api.constrains("model_id", "protocol", "protocol_override")
@@ -178,8 +205,10 @@ class VivaTerminal(models.Model):
         return super().write(vals)
 
     def _refuse_while_unsettled(self):
-        unsettled = self.env["viva.transaction"].sudo().search(
-            [("terminal_id", "in", self.ids), ("is_unsettled", "=", True)]
+        unsettled = (
+            self.env["viva.transaction"]
+            .sudo()
+            .search([("terminal_id", "in", self.ids), ("is_unsettled", "=", True)])
         )
         if unsettled:
             raise UserError(
@@ -192,9 +221,15 @@ class VivaTerminal(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_without_transactions(self):
-        if self.env["viva.transaction"].sudo().search_count([("terminal_id", "in", self.ids)], limit=1):
+        if (
+            self.env["viva.transaction"]
+            .sudo()
+            .search_count([("terminal_id", "in", self.ids)], limit=1)
+        ):
             raise UserError(
-                self.env._("This terminal has card payments in its ledger and cannot be deleted. Archive it instead.")
+                self.env._(
+                    "This terminal has card payments in its ledger and cannot be deleted. Archive it instead."
+                )
             )
 
     # -- use -------------------------------------------------------------------------------------
@@ -228,7 +263,9 @@ class VivaTerminal(models.Model):
 
     def action_view_transactions(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("viva_payments.action_viva_transaction")
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "viva_payments.action_viva_transaction"
+        )
         return {**action, "domain": [("terminal_id", "=", self.id)]}
 
     def action_refresh_status(self):
@@ -240,7 +277,9 @@ class VivaTerminal(models.Model):
                 device = devices.get(terminal.viva_id)
                 terminal.write(
                     {
-                        "status": str(device.status_id) if device and 0 <= device.status_id <= 7 else False,
+                        "status": str(device.status_id)
+                        if device and 0 <= device.status_id <= 7
+                        else False,
                         "status_at": fields.Datetime.now(),
                         "store": (device.source_code if device else "") or terminal.store,
                     }

@@ -20,7 +20,12 @@ class VivaTerminalModel(models.Model):
     sequence = fields.Integer(default=100)
     maker = fields.Char()
     family = fields.Selection(
-        [("paydroid", "PAX Paydroid"), ("softpos", "SoftPOS"), ("prolin", "PAX Prolin"), ("other", "Other")],
+        [
+            ("paydroid", "PAX Paydroid"),
+            ("softpos", "SoftPOS"),
+            ("prolin", "PAX Prolin"),
+            ("other", "Other"),
+        ],
         required=True,
         default="other",
     )
@@ -36,7 +41,9 @@ class VivaTerminalModel(models.Model):
     local = fields.Boolean("Local Terminal API")
     tcp = fields.Boolean("TCP/IP")
 
-    _code_unique = models.Constraint("unique (code)", "There is already a terminal model with this code.")
+    _code_unique = models.Constraint(
+        "unique (code)", "There is already a terminal model with this code."
+    )
 
     @api.depends("name", "maker")
     def _compute_display_name(self):

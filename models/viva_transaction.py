@@ -35,7 +35,14 @@ class VivaTransaction(models.Model):
     _description = "Viva Transaction"
     _inherit = ["mail.thread", "mail.activity.mixin"]
     _order = "id desc"
-    _rec_names_search = ["name", "merchant_reference", "session_id", "rrn", "authorisation_code", "order_reference"]
+    _rec_names_search = [
+        "name",
+        "merchant_reference",
+        "session_id",
+        "rrn",
+        "authorisation_code",
+        "order_reference",
+    ]
 
     # What was asked
     name = fields.Char(required=True, readonly=True, copy=False)
@@ -52,37 +59,63 @@ class VivaTransaction(models.Model):
         required=True,
         readonly=True,
     )
-    origin = fields.Selection([("odoo", "Odoo"), ("viva", "Viva")], required=True, default="odoo", readonly=True)
-    account_id = fields.Many2one("viva.account", required=True, readonly=True, ondelete="restrict", index=True)
-    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="restrict", index=True)
+    origin = fields.Selection(
+        [("odoo", "Odoo"), ("viva", "Viva")], required=True, default="odoo", readonly=True
+    )
+    account_id = fields.Many2one(
+        "viva.account", required=True, readonly=True, ondelete="restrict", index=True
+    )
+    company_id = fields.Many2one(
+        "res.company", required=True, readonly=True, ondelete="restrict", index=True
+    )
     environment = fields.Char(required=True, readonly=True)
-    terminal_id = fields.Many2one("viva.terminal", required=True, readonly=True, ondelete="restrict", index=True)
+    terminal_id = fields.Many2one(
+        "viva.terminal", required=True, readonly=True, ondelete="restrict", index=True
+    )
     terminal_viva_id = fields.Char("Terminal ID", required=True, readonly=True)
-    cash_register_id = fields.Char(required=True, readonly=True, help="Needed again to cancel: never a person's name.")
+    cash_register_id = fields.Char(
+        required=True, readonly=True, help="Needed again to cancel: never a person's name."
+    )
     session_id = fields.Char("Viva session", required=True, readonly=True, copy=False)
     merchant_reference = fields.Char(required=True, readonly=True, copy=False, index=True)
     currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")
     amount = fields.Monetary(required=True, readonly=True)
     user_id = fields.Many2one("res.users", string="Asked by", readonly=True, ondelete="restrict")
-    parent_id = fields.Many2one("viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null")
+    parent_id = fields.Many2one(
+        "viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null"
+    )
     child_ids = fields.One2many("viva.transaction", "parent_id", readonly=True)
 
     # For what: identifiers that survive the deletion of what they name
-    document_key = fields.Char(readonly=True, index=True, help="The order or document that is being paid.")
+    document_key = fields.Char(
+        readonly=True, index=True, help="The order or document that is being paid."
+    )
     order_reference = fields.Char("Order", readonly=True)
     order_uuid = fields.Char(readonly=True, index="btree_not_null")
     payment_uuid = fields.Char(readonly=True, index="btree_not_null")
-    pos_session_id = fields.Many2one("pos.session", readonly=True, ondelete="set null", index="btree_not_null")
-    pos_config_id = fields.Many2one("pos.config", string="Point of Sale", readonly=True, ondelete="set null")
-    pos_order_id = fields.Many2one("pos.order", string="POS Order", compute="_compute_document", search="_search_pos_order_id")
-    is_attached = fields.Boolean(compute="_compute_document", help="The money is a payment of a paid order.")
+    pos_session_id = fields.Many2one(
+        "pos.session", readonly=True, ondelete="set null", index="btree_not_null"
+    )
+    pos_config_id = fields.Many2one(
+        "pos.config", string="Point of Sale", readonly=True, ondelete="set null"
+    )
+    pos_order_id = fields.Many2one(
+        "pos.order", string="POS Order", compute="_compute_document", search="_search_pos_order_id"
+    )
+    is_attached = fields.Boolean(
+        compute="_compute_document", help="The money is a payment of a paid order."
+    )
 
     # What became of it
-    state = fields.Selection(STATES, required=True, readonly=True, default="draft", index=True, copy=False)
+    state = fields.Selection(
+        STATES, required=True, readonly=True, default="draft", index=True, copy=False
+    )
     is_unsettled = fields.Boolean(compute="_compute_is_unsettled", search="_search_is_unsettled")
     reason = fields.Char("Reason code", readonly=True, copy=False)
     message = fields.Char(compute="_compute_message")
-    approved_amount = fields.Monetary(readonly=True, copy=False, help="What Viva charged, tip and surcharge included.")
+    approved_amount = fields.Monetary(
+        readonly=True, copy=False, help="What Viva charged, tip and surcharge included."
+    )
     tip_amount = fields.Monetary(readonly=True, copy=False)
     surcharge_amount = fields.Monetary(readonly=True, copy=False)
     reversed_amount = fields.Monetary(compute="_compute_reversed_amount")
@@ -105,17 +138,28 @@ class VivaTransaction(models.Model):
 
     # When
     sent_at = fields.Datetime(readonly=True, copy=False)
-    acknowledged = fields.Boolean(readonly=True, copy=False, help="Viva confirmed that it had received the request.")
+    acknowledged = fields.Boolean(
+        readonly=True, copy=False, help="Viva confirmed that it had received the request."
+    )
     abort_asked_at = fields.Datetime(readonly=True, copy=False)
     settled_at = fields.Datetime(readonly=True, copy=False)
     holds_terminal = fields.Boolean(readonly=True, copy=False, index=True)
 
     # Doubt
-    recheck = fields.Boolean(readonly=True, copy=False, help="Something contradicts the result: ask Viva again.")
+    recheck_at = fields.Datetime(
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        help="When a no of Viva is compared with its list again.",
+    )
     forced_by = fields.Many2one("res.users", readonly=True, copy=False, ondelete="restrict")
     forced_reason = fields.Char(readonly=True, copy=False)
-    is_forced = fields.Boolean(readonly=True, copy=False, help="A person decided; Viva has not confirmed it.")
-    is_contradicted = fields.Boolean(readonly=True, copy=False, help="Viva says otherwise than what was booked.")
+    is_forced = fields.Boolean(
+        readonly=True, copy=False, help="A person decided; Viva has not confirmed it."
+    )
+    is_contradicted = fields.Boolean(
+        readonly=True, copy=False, help="Viva says otherwise than what was booked."
+    )
     alarmed_at = fields.Datetime(readonly=True, copy=False)
 
     step_ids = fields.One2many("viva.transaction.step", "transaction_id", readonly=True)
@@ -123,15 +167,25 @@ class VivaTransaction(models.Model):
     is_demo = fields.Boolean(compute="_compute_is_demo", string="No money moved")
     support_text = fields.Text("For Viva support", compute="_compute_support_text")
 
-    _attempt_unique = models.Constraint("unique (attempt)", "This attempt is in the ledger already.")
-    _session_unique = models.Constraint("unique (environment, session_id)", "A Viva session is used once.")
-    _reference_unique = models.Constraint("unique (merchant_reference)", "A reference is used once.")
-    _amount_positive = models.Constraint("CHECK (amount > 0)", "The amount of a card operation is positive.")
+    _attempt_unique = models.Constraint(
+        "unique (attempt)", "This attempt is in the ledger already."
+    )
+    _session_unique = models.Constraint(
+        "unique (environment, session_id)", "A Viva session is used once."
+    )
+    _reference_unique = models.Constraint(
+        "unique (merchant_reference)", "A reference is used once."
+    )
+    _amount_positive = models.Constraint(
+        "CHECK (amount > 0)", "The amount of a card operation is positive."
+    )
     _viva_transaction_unique = models.UniqueIndex(
         "(environment, viva_transaction_id) WHERE viva_transaction_id IS NOT NULL",
         "This transaction of Viva is in the ledger already.",
     )
-    _terminal_lock = models.UniqueIndex("(terminal_id) WHERE holds_terminal", "The terminal is busy.")
+    _terminal_lock = models.UniqueIndex(
+        "(terminal_id) WHERE holds_terminal", "The terminal is busy."
+    )
     _document_lock = models.UniqueIndex(
         "(document_key) WHERE state IN ('draft', 'sent', 'pending', 'unknown') AND operation IN ('sale', 'preauth')",
         "A card payment of this order is still open.",
@@ -155,15 +209,21 @@ class VivaTransaction(models.Model):
             transaction.is_demo = transaction.environment != "live"
 
     def _compute_document(self):
-        orders = self.env["pos.order"].search([("uuid", "in", list(filter(None, self.mapped("order_uuid"))))])
+        orders = self.env["pos.order"].search(
+            [("uuid", "in", list(filter(None, self.mapped("order_uuid"))))]
+        )
         orders = {order.uuid: order for order in orders}
-        payments = self.env["pos.payment"].search([("uuid", "in", list(filter(None, self.mapped("payment_uuid"))))])
+        payments = self.env["pos.payment"].search(
+            [("uuid", "in", list(filter(None, self.mapped("payment_uuid"))))]
+        )
         payments = {payment.uuid: payment for payment in payments}
         for transaction in self:
             payment = payments.get(transaction.payment_uuid)
             order = payment.pos_order_id if payment else orders.get(transaction.order_uuid)
             transaction.pos_order_id = order
-            transaction.is_attached = bool(payment and payment.pos_order_id.state in ("paid", "done", "invoiced"))
+            transaction.is_attached = bool(
+                payment and payment.pos_order_id.state in ("paid", "done", "invoiced")
+            )
 
     def _search_pos_order_id(self, operator, value):
         orders = self.env["pos.order"].search([("id", operator, value)])
@@ -232,10 +292,12 @@ class VivaTransaction(models.Model):
             if state in states.FINAL:
                 changes.setdefault("settled_at", fields.Datetime.now())
                 changes.setdefault("holds_terminal", False)
-                changes.setdefault("recheck", False)
+                changes.setdefault("recheck_at", False)
             self.write(changes)
         elif old != state:
-            note = self.env._("Not applied (%(old)s → %(new)s). %(note)s", old=old, new=state, note=note)
+            note = self.env._(
+                "Not applied (%(old)s → %(new)s). %(note)s", old=old, new=state, note=note
+            )
         elif values:
             self.write(values)
         self._step(kind, note=note, raw=raw, correlation_id=correlation_id)
@@ -266,7 +328,10 @@ class VivaTransaction(models.Model):
 
     def _lock(self):
         """Wait for the row, then see it as it is now."""
-        self.env.cr.execute("SELECT id FROM viva_transaction WHERE id IN %s ORDER BY id FOR UPDATE", (tuple(self.ids),))
+        self.env.cr.execute(
+            "SELECT id FROM viva_transaction WHERE id IN %s ORDER BY id FOR UPDATE",
+            (tuple(self.ids),),
+        )
         self.invalidate_recordset()
         return self
 
@@ -275,7 +340,8 @@ class VivaTransaction(models.Model):
         for transaction in self:
             if transaction.pos_config_id:
                 transaction.pos_config_id._notify(
-                    "VIVA_PAYMENT", {"attempt": transaction.attempt, "order_uuid": transaction.order_uuid}
+                    "VIVA_PAYMENT",
+                    {"attempt": transaction.attempt, "order_uuid": transaction.order_uuid},
                 )
 
     def _alarm(self, summary, note):

@@ -25,13 +25,13 @@ from ..drivers import (
     Operation,
     Outcome,
     Pending,
+    PermissionDenied,
     RetryableError,
     SaleRequest,
     SessionMissing,
     Unavailable,
     Unreachable,
     VivaError,
-    PermissionDenied,
     final_no_needs_list,
     judge,
     judge_listed,
@@ -50,11 +50,19 @@ _logger = logging.getLogger(__name__)
 REPEAT_BUDGET = 5  # within it, repeats of what surely did not arrive
 REPEAT_PAUSE = 0.7
 TOKEN_WAIT = 2.5  # a sale waits so long for a token that somebody else is fetching
+CHECK_BUDGET = 6  # a request of the till asks about no further payment after so long
 MISSING_AFTER = 30  # Viva does not know an unacknowledged session for so long: it never arrived
 DEADLINE = 150  # a request without an end: ask to cancel it
-RECHECK_SECONDS = 24 * 3600  # so long a no is compared again with an event that reported a success
+RECHECK_AFTER = (
+    90  # a customer may pay within a request that already ended with a no: look into the list again
+)
+CONTRADICTION_SECONDS = (
+    24 * 3600
+)  # so long a no is compared again with an event that reported a success
 AFTER_ABORT = 30  # … and wait so long for the answer to that
-TERMINAL_FREE_AFTER_ABORT = 150  # the device forgets a request after about a minute; UNVERIFIED, hence generous
+TERMINAL_FREE_AFTER_ABORT = (
+    150  # the device forgets a request after about a minute; UNVERIFIED, hence generous
+)
 # Whether a terminal is given free although its request has no known end (see above).
 FREE_UNKNOWN_TERMINAL = True
 
@@ -83,10 +91,11 @@ class VivaTransaction(models.Model):
     # -- record ----------------------------------------------------------------------------------
 
     @api.model
-    def _record(self, values):
+    def _record(self, values, limit_minor):
         """Write a new attempt in state `sent` and commit it, before the first byte leaves.
 
         :param dict values: fields of the transaction without the ones made here
+        :param int limit_minor: the most that cards may bring in for this document, in minor units
         :return: (id, True) or, when the attempt is in the ledger already, (its id, False)
         :raise Refused: another payment holds the terminal or the order
         """
@@ -99,6 +108,7 @@ class VivaTransaction(models.Model):
             terminal = env["viva.terminal"].browse(values["terminal_id"])
             transactions._free_terminal(terminal)
             transactions._refuse_if_blocked(terminal, values)
+            transactions._refuse_beyond(limit_minor, values)
             name, reference = transactions._new_reference()
             transaction = transactions.create(
                 {
@@ -139,11 +149,15 @@ class VivaTransaction(models.Model):
         )
         if order:
             raise Refused(
-                self.env._("A card payment of this order is still open. Wait for its result, or check it again."),
+                self.env._(
+                    "A card payment of this order is still open. Wait for its result, or check it again."
+                ),
                 "order_open",
                 order.id,
             )
-        busy = self.search([("terminal_id", "=", terminal.id), ("holds_terminal", "=", True)], limit=1)
+        busy = self.search(
+            [("terminal_id", "=", terminal.id), ("holds_terminal", "=", True)], limit=1
+        )
         if busy:
             raise Refused(
                 self.env._(
@@ -154,6 +168,38 @@ class VivaTransaction(models.Model):
                 "terminal_busy",
                 busy.id,
             )
+
+    @api.model
+    def _refuse_beyond(self, limit_minor, values):
+        """Never more by card than the order costs: what is approved already counts, whatever the tab remembers.
+
+        In the same database transaction as the locks: what was open a moment ago is either still open or counted.
+        """
+        approved = self.search(
+            [
+                ("document_key", "=", values["document_key"]),
+                ("state", "=", "approved"),
+                ("operation", "=", "sale"),
+            ]
+        )
+        currency = self.env["res.currency"].browse(values["currency_id"]).name
+        charged = sum(to_minor(transaction._net_amount(), currency) for transaction in approved)
+        if charged + to_minor(values["amount"], currency) <= limit_minor:
+            return
+        if charged:
+            raise Refused(
+                self.env._(
+                    "This order has an approved card payment already. Nothing more was charged."
+                ),
+                "already_paid",
+                approved[:1].id,
+            )
+        raise Refused(
+            self.env._(
+                "The amount is higher than the order. Nothing was charged. Correct the amount."
+            ),
+            "amount",
+        )
 
     @api.model
     def _free_terminal(self, terminal):
@@ -171,7 +217,9 @@ class VivaTransaction(models.Model):
         )
         for transaction in stale:
             transaction.write({"holds_terminal": False})
-            transaction._step("alarm", note=self.env._("The terminal is given free; the payment stays unknown."))
+            transaction._step(
+                "alarm", note=self.env._("The terminal is given free; the payment stays unknown.")
+            )
 
     # -- send ------------------------------------------------------------------------------------
 
@@ -191,7 +239,9 @@ class VivaTransaction(models.Model):
                 return self._settle_accepted(transaction_id, error.correlation_id)
             except RetryableError as error:
                 sent_before = sent_before or isinstance(error, Unavailable)
-                if time.monotonic() - began + REPEAT_PAUSE < REPEAT_BUDGET and isinstance(error, Unavailable):
+                if time.monotonic() - began + REPEAT_PAUSE < REPEAT_BUDGET and isinstance(
+                    error, Unavailable
+                ):
                     time.sleep(REPEAT_PAUSE)
                     continue
                 if sent_before:
@@ -205,7 +255,9 @@ class VivaTransaction(models.Model):
                 connection.heard()
                 if sent_before:
                     return self._settle_error(transaction_id, error, "unknown", "no_answer")
-                return self._settle_error(transaction_id, error, "failed", _REASONS.get(type(error), "bad_request"))
+                return self._settle_error(
+                    transaction_id, error, "failed", _REASONS.get(type(error), "bad_request")
+                )
             connection.heard()
             return self._settle_accepted(transaction_id, accepted.correlation_id)
 
@@ -230,7 +282,9 @@ class VivaTransaction(models.Model):
     @staticmethod
     def _note_silence(connection, error):
         """Count a call that got no answer at all; an error that Viva itself sends is an answer."""
-        if isinstance(error, Unreachable | AnswerLost) or (isinstance(error, Unavailable) and error.status is None):
+        if isinstance(error, Unreachable | AnswerLost) or (
+            isinstance(error, Unavailable) and error.status is None
+        ):
             connection.unheard()
 
     @api.model
@@ -239,7 +293,9 @@ class VivaTransaction(models.Model):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
             values = {"acknowledged": True}
             if transaction.state == "sent":
-                transaction._move("pending", kind="accepted", correlation_id=correlation_id, values=values)
+                transaction._move(
+                    "pending", kind="accepted", correlation_id=correlation_id, values=values
+                )
             else:
                 # The card was faster than the answer to our request.
                 transaction.write(values)
@@ -252,7 +308,9 @@ class VivaTransaction(models.Model):
         def work(env):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
             if transaction.state not in ("sent", "pending"):
-                transaction._step("error", note=str(error), raw=error.raw, correlation_id=error.correlation_id)
+                transaction._step(
+                    "error", note=str(error), raw=error.raw, correlation_id=error.correlation_id
+                )
                 return
             transaction._move(
                 state,
@@ -273,8 +331,10 @@ class VivaTransaction(models.Model):
 
         :param thorough: also look into the list of sessions when the session itself says nothing final
         """
+        end = time.monotonic() + CHECK_BUDGET
         for transaction_id in transaction_ids:
-            self._check_one(transaction_id, thorough)
+            if time.monotonic() < end:
+                self._check_one(transaction_id, thorough)
 
     @api.model
     def _check_one(self, transaction_id, thorough):
@@ -288,7 +348,7 @@ class VivaTransaction(models.Model):
             session_id, account_id = transaction.session_id, account.id
             driver = account._driver()
             days = transaction._session_days()
-            thorough = thorough or transaction.recheck
+            thorough = thorough or bool(transaction.recheck_at)
         connection = self.env["viva.connection"]._store(self.env["viva.account"].browse(account_id))
         if connection.is_silent():
             return
@@ -326,7 +386,8 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         if not self.exists() or self.origin != "odoo":
             return False
-        return self.state in ("sent", "pending", "unknown") or self.recheck or self.is_forced
+        is_due = bool(self.recheck_at and self.recheck_at <= fields.Datetime.now())
+        return self.state in ("sent", "pending", "unknown") or is_due or self.is_forced
 
     def _session_days(self):
         """The UTC days in whose list the session may be."""
@@ -343,7 +404,8 @@ class VivaTransaction(models.Model):
             if free:
                 for slot in range(min(slots, 4)):
                     env.cr.execute(
-                        "SELECT pg_try_advisory_xact_lock(%s, %s)", (LOCK_SLOT, account_id * 4 + slot)
+                        "SELECT pg_try_advisory_xact_lock(%s, %s)",
+                        (LOCK_SLOT, account_id * 4 + slot),
                     )
                     free = env.cr.fetchone()[0]
                     if free:
@@ -369,7 +431,9 @@ class VivaTransaction(models.Model):
         abort = in_ledger(self.env, work)
         with own_cursor(self.env) as env:
             transaction = env["viva.transaction"].browse(transaction_id)
-            succeeded = transaction.state == "approved" and not transaction.terminal_id.interlocked_since
+            succeeded = (
+                transaction.state == "approved" and not transaction.terminal_id.interlocked_since
+            )
             terminal_id = transaction.terminal_id.id
         if succeeded:
             self.env["viva.terminal"]._interlock(terminal_id)
@@ -384,13 +448,15 @@ class VivaTransaction(models.Model):
             verdict, said = judge_listed(asked, listed), list(listed)
         if verdict is None:
             return None, None
-        return verdict, next((outcome for outcome in said if judge(asked, outcome) == verdict), said[0])
+        return verdict, next(
+            (outcome for outcome in said if judge(asked, outcome) == verdict), said[0]
+        )
 
     def _settle_verdict(self, verdict, outcome):
         state, reason = verdict.state, verdict.reason or verdict.message_code
         if state == "approved" and self._is_taken(outcome.transaction_id):
             state, reason = "unknown", "transaction_id"
-        if state in FINAL_NO and self._has_success_event():
+        if state in FINAL_NO and self.state not in FINAL_NO and self._has_success_event():
             state, reason = "unknown", "contradiction"
         # Viva has a final session, whatever we make of it: the terminal is free.
         values = {
@@ -401,15 +467,20 @@ class VivaTransaction(models.Model):
         }
         if state == "approved":
             values |= self._approval_values(outcome, verdict)
+        elif state in FINAL_NO and final_no_needs_list(outcome):
+            values["recheck_at"] = fields.Datetime.now() + timedelta(seconds=RECHECK_AFTER)
         if self.is_forced:
             self._confirm_forced(state, outcome, values)
         elif state == self.state == "unknown" and self.reason == reason:
             self.write({"holds_terminal": False})
         elif self.state in FINAL_NO and state != "approved":
-            # Asked again because an event contradicts, and Viva repeats its no (its list may lag).
-            self.write({"recheck": self._age() < RECHECK_SECONDS})
+            # Viva repeats its no. Unless an event contradicts it (the list may lag), that is that.
+            goes_on = self._has_success_event() and self._age() < CONTRADICTION_SECONDS
+            self.write({"recheck_at": fields.Datetime.now() if goes_on else False})
         else:
-            self._move(state, kind="read", note=outcome.message, raw=dict(outcome.raw), values=values)
+            self._move(
+                state, kind="read", note=outcome.message, raw=dict(outcome.raw), values=values
+            )
 
     def _confirm_forced(self, state, outcome, values):
         """Viva's answer to what a person has decided: confirmation, or an alarm."""
@@ -418,19 +489,31 @@ class VivaTransaction(models.Model):
         booked_as_charged = self.state == "approved"
         if booked_as_charged and state == "approved":
             self.write({**values, "is_forced": False})
-            self._step("read", note=self.env._("Viva confirms what was decided."), raw=dict(outcome.raw))
+            self._step(
+                "read", note=self.env._("Viva confirms what was decided."), raw=dict(outcome.raw)
+            )
         elif not booked_as_charged and state == "approved":
-            self._move("approved", kind="read", raw=dict(outcome.raw), values={**values, "is_forced": False})
+            self._move(
+                "approved",
+                kind="read",
+                raw=dict(outcome.raw),
+                values={**values, "is_forced": False},
+            )
         elif booked_as_charged:
             self.write({"is_forced": False, "is_contradicted": True})
             self._step("read", note=outcome.message, raw=dict(outcome.raw))
             self._alarm(
                 self.env._("Booked as paid, but Viva did not charge"),
-                self.env._("The payment was accepted by a manager (%s). Viva says: not charged.", self.forced_reason),
+                self.env._(
+                    "The payment was accepted by a manager (%s). Viva says: not charged.",
+                    self.forced_reason,
+                ),
             )
         else:
             self.write({"is_forced": False})
-            self._step("read", note=self.env._("Viva confirms what was decided."), raw=dict(outcome.raw))
+            self._step(
+                "read", note=self.env._("Viva confirms what was decided."), raw=dict(outcome.raw)
+            )
 
     def _settle_nothing(self, answer):
         """No final word. Returns whether to ask Viva to cancel the request."""
@@ -441,15 +524,27 @@ class VivaTransaction(models.Model):
         if isinstance(answer, SessionMissing):
             if self.acknowledged:
                 if age > MISSING_AFTER and self.state != "unknown":
-                    self._move("unknown", kind="read", note=answer.detail, values={"reason": "session_lost"})
+                    self._move(
+                        "unknown",
+                        kind="read",
+                        note=answer.detail,
+                        values={"reason": "session_lost"},
+                    )
             elif age > MISSING_AFTER:
-                self._move("failed", kind="read", note=answer.detail, values={"reason": "never_arrived"})
+                self._move(
+                    "failed", kind="read", note=answer.detail, values={"reason": "never_arrived"}
+                )
             return False
         if not isinstance(answer, Pending):
             return False
         if self.state == "sent" or (self.state == "unknown" and self.reason == "no_answer"):
             # Our answer was lost, the request was not.
-            self._move("pending", kind="read", note=answer.detail, values={"acknowledged": True, "reason": False})
+            self._move(
+                "pending",
+                kind="read",
+                note=answer.detail,
+                values={"acknowledged": True, "reason": False},
+            )
         if self.state != "pending":
             return False
         if not self.abort_asked_at:
@@ -531,7 +626,10 @@ class VivaTransaction(models.Model):
         try:
             accepted = driver.abort(request)
             connection.heard()
-            words, correlation_id = self.env._("Viva passes it on to the terminal."), accepted.correlation_id
+            words, correlation_id = (
+                self.env._("Viva passes it on to the terminal."),
+                accepted.correlation_id,
+            )
             if accepted.repeated:
                 words = self.env._("Cancelling is under way already.")
         except NotFound as error:

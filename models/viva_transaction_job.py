@@ -43,7 +43,7 @@ class VivaTransaction(models.Model):
                     "|",
                     ("state", "in", UNSETTLED),
                     "|",
-                    ("recheck", "=", True),
+                    ("recheck_at", "<=", now),
                     "&",
                     ("is_forced", "=", True),
                     ("sent_at", ">", now - timedelta(days=FORCED_DAYS)),
@@ -67,7 +67,9 @@ class VivaTransaction(models.Model):
             )
         if lapsed:
             self._abort(transaction_id)
-        in_ledger(self.env, lambda env: env["viva.transaction"].browse(transaction_id)._alarm_if_old())
+        in_ledger(
+            self.env, lambda env: env["viva.transaction"].browse(transaction_id)._alarm_if_old()
+        )
 
     def _alarm_if_old(self):
         self._lock()
@@ -96,7 +98,9 @@ class VivaTransaction(models.Model):
         self._check(ids, thorough=True)
         self.invalidate_recordset()
         with own_cursor(self.env) as env:
-            words = [f"{record.name}: {record.message}" for record in env["viva.transaction"].browse(ids)]
+            words = [
+                f"{record.name}: {record.message}" for record in env["viva.transaction"].browse(ids)
+            ]
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",

@@ -38,8 +38,7 @@ class VivaTransaction(models.Model):
         if known:
             return known[0]
         try:
-            values = self._pos_values(request)
-            transaction_id, is_new = self._record(values)
+            transaction_id, is_new = self._record(*self._pos_values(request))
         except Refused as refusal:
             return self._refused_status(request, refusal)
         if is_new:
@@ -76,7 +75,11 @@ class VivaTransaction(models.Model):
         self._require_cashier()
         ids = self._mine([("attempt", "in", self._read_uuids([attempt]))])
         if not ids:
-            raise UserError(self.env._("This card payment is not known to Odoo: nothing was sent to the terminal."))
+            raise UserError(
+                self.env._(
+                    "This card payment is not known to Odoo: nothing was sent to the terminal."
+                )
+            )
         for transaction_id in ids:
             self._abort(transaction_id)
         self._check(ids)
@@ -94,7 +97,9 @@ class VivaTransaction(models.Model):
         person = self._deciding_person(credentials)
         ids = self._mine([("attempt", "in", self._read_uuids([attempt]))])
         if not ids:
-            raise UserError(self.env._("This card payment is not known to Odoo: it cannot be accepted."))
+            raise UserError(
+                self.env._("This card payment is not known to Odoo: it cannot be accepted.")
+            )
         self._check(ids)
         self._decide(ids[0], "approved", reason, person)
         return self._statuses(ids)[0]
@@ -103,14 +108,18 @@ class VivaTransaction(models.Model):
 
     def _require_cashier(self):
         if not self.env.user.has_group("point_of_sale.group_pos_user"):
-            raise AccessError(self.env._("Only a user of the Point of Sale may take card payments."))
+            raise AccessError(
+                self.env._("Only a user of the Point of Sale may take card payments.")
+            )
 
     @api.model
     def _deciding_person(self, credentials):
         """The manager who decides: the user of the session itself."""
         if self.env.user.has_group(MANAGER):
             return self.env.user
-        raise AccessError(self.env._("Only a Viva manager may accept a payment that Viva has not confirmed."))
+        raise AccessError(
+            self.env._("Only a Viva manager may accept a payment that Viva has not confirmed.")
+        )
 
     @api.model
     def _can_decide(self):
@@ -136,12 +145,21 @@ class VivaTransaction(models.Model):
         numbers = ("pos_session_id", "payment_method_id", "amount_minor")
         is_sound = (
             isinstance(request, dict)
-            and all(isinstance(request.get(name), str) and _UUID.fullmatch(request[name]) for name in texts)
-            and all(type(request.get(name)) is int and 0 < request[name] < 2**31 for name in numbers)
+            and all(
+                isinstance(request.get(name), str) and _UUID.fullmatch(request[name])
+                for name in texts
+            )
+            and all(
+                type(request.get(name)) is int and 0 < request[name] < 2**31 for name in numbers
+            )
             and type(request.get("terminal_id") or 0) is int
         )
         if not is_sound:
-            raise UserError(self.env._("The till has sent an unreadable request. Nothing was charged. Reload the page."))
+            raise UserError(
+                self.env._(
+                    "The till has sent an unreadable request. Nothing was charged. Reload the page."
+                )
+            )
         return {
             **{name: request[name] for name in (*texts, *numbers)},
             "terminal_id": request.get("terminal_id") or 0,
@@ -149,7 +167,10 @@ class VivaTransaction(models.Model):
 
     @api.model
     def _pos_values(self, request):
-        """Derive a sale from what the till has asked for, as the user, or raise Refused."""
+        """Derive a sale, and the limit of its order, from what the till has asked for; as the user.
+
+        :raise Refused: it is not to be
+        """
         session = self.env["pos.session"].search(
             [("id", "=", request["pos_session_id"]), ("company_id", "in", self.env.companies.ids)]
         )
@@ -161,13 +182,20 @@ class VivaTransaction(models.Model):
             raise Refused(self.env._("This session is not open. Reload the till."), "session")
         if not order:
             raise Refused(
-                self.env._("The order is not saved in Odoo yet. Nothing was charged. Check the connection and try again."),
+                self.env._(
+                    "The order is not saved in Odoo yet. Nothing was charged. Check the connection and try again."
+                ),
                 "order",
             )
         if order.state != "draft":
-            raise Refused(self.env._("This order is paid or cancelled already. Nothing was charged."), "order")
+            raise Refused(
+                self.env._("This order is paid or cancelled already. Nothing was charged."), "order"
+            )
         if method not in session.config_id.payment_method_ids or not method._is_viva():
-            raise Refused(self.env._("This payment method does not belong to this till. Reload the till."), "method")
+            raise Refused(
+                self.env._("This payment method does not belong to this till. Reload the till."),
+                "method",
+            )
         terminal = self._pos_terminal(method, request["terminal_id"])
         if method.company_id != terminal.company_id or session.company_id != terminal.company_id:
             raise Refused(self.env._("This terminal belongs to another company."), "terminal")
@@ -181,10 +209,11 @@ class VivaTransaction(models.Model):
                 ),
                 "currency",
             )
-        self._refuse_beyond_order(order, request)
         if self.env["viva.connection"]._store(terminal.account_id).is_silent():
             raise Refused(
-                self.env._("Viva does not answer at the moment. Nothing was charged. Try again in a minute, or take cash."),
+                self.env._(
+                    "Viva does not answer at the moment. Nothing was charged. Try again in a minute, or take cash."
+                ),
                 "silent",
             )
         return {
@@ -200,14 +229,21 @@ class VivaTransaction(models.Model):
             "payment_uuid": request["payment_uuid"],
             "pos_session_id": session.id,
             "pos_config_id": session.config_id.id,
-        }
+        }, self._limit_minor(order)
 
     @api.model
     def _pos_terminal(self, method, terminal_id):
         terminals = method.viva_terminal_ids
-        terminal = terminals.filtered(lambda record: record.id == terminal_id) if terminal_id else terminals[:1]
+        terminal = (
+            terminals.filtered(lambda record: record.id == terminal_id)
+            if terminal_id
+            else terminals[:1]
+        )
         if not terminals:
-            raise Refused(self.env._("This payment method has no terminal yet. Ask an administrator."), "terminal")
+            raise Refused(
+                self.env._("This payment method has no terminal yet. Ask an administrator."),
+                "terminal",
+            )
         if not terminal or (not terminal_id and len(terminals) > 1):
             raise Refused(self.env._("Choose the terminal."), "terminal")
         refusal = terminal._refusal()
@@ -216,26 +252,12 @@ class VivaTransaction(models.Model):
         return terminal
 
     @api.model
-    def _refuse_beyond_order(self, order, request):
-        """Never more by card than the order costs: what is approved already counts, whatever the tab remembers."""
-        with own_cursor(self.env) as env:
-            approved = env["viva.transaction"].search(
-                [("order_uuid", "=", order.uuid), ("state", "=", "approved"), ("operation", "=", "sale")]
-            )
-            charged = sum(to_minor(transaction._net_amount(), transaction.currency_id.name) for transaction in approved)
-            latest = approved[:1].id
-        total = to_minor(order.amount_total, order.currency_id.name)
-        rounding = to_minor(order.config_id.rounding_method.rounding or 0, order.currency_id.name)
-        if charged + request["amount_minor"] > total + rounding:
-            if charged:
-                raise Refused(
-                    self.env._("This order has an approved card payment already. Nothing more was charged."),
-                    "already_paid",
-                    latest,
-                )
-            raise Refused(
-                self.env._("The amount is higher than the order. Nothing was charged. Correct the amount."), "amount"
-            )
+    def _limit_minor(self, order):
+        """The most that cards may bring in for an order, in minor units."""
+        currency = order.currency_id.name
+        return to_minor(order.amount_total, currency) + to_minor(
+            order.config_id.rounding_method.rounding or 0, currency
+        )
 
     def _net_amount(self):
         """What of the order this payment has brought in: without tip and surcharge, less what was given back."""
@@ -249,7 +271,11 @@ class VivaTransaction(models.Model):
         """`person` decides what became of a payment that Viva does not tell about: approved or failed."""
         reason = (reason or "").strip()
         if len(reason) < 3:
-            raise UserError(self.env._("Write in a few words what you have seen, for example on the terminal's slip."))
+            raise UserError(
+                self.env._(
+                    "Write in a few words what you have seen, for example on the terminal's slip."
+                )
+            )
 
         def work(env):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
@@ -307,7 +333,9 @@ class VivaTransaction(models.Model):
         age = self._age()
         message = self.message
         if silent and is_unsettled:
-            message = self.env._("Viva does not answer at the moment – still trying. Look at the terminal.")
+            message = self.env._(
+                "Viva does not answer at the moment – still trying. Look at the terminal."
+            )
         return {
             "attempt": self.attempt,
             "payment_uuid": self.payment_uuid or "",
@@ -315,7 +343,8 @@ class VivaTransaction(models.Model):
             "order_reference": self.order_reference or "",
             "state": self.state,
             "final": not is_unsettled,
-            "charged": self.state == "approved" and not self.currency_id.is_zero(max(self._net_amount(), 0.0)),
+            "charged": self.state == "approved"
+            and not self.currency_id.is_zero(max(self._net_amount(), 0.0)),
             "forced": bool(self.forced_by),
             "reason": self.reason or "",
             "message": message,

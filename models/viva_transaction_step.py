@@ -11,7 +11,9 @@ class VivaTransactionStep(models.Model):
     _description = "Viva Transaction Step"
     _order = "id"
 
-    transaction_id = fields.Many2one("viva.transaction", required=True, ondelete="restrict", index=True)
+    transaction_id = fields.Many2one(
+        "viva.transaction", required=True, ondelete="restrict", index=True
+    )
     company_id = fields.Many2one(related="transaction_id.company_id", store=True)
     at = fields.Datetime("Time", required=True, default=fields.Datetime.now)
     user_id = fields.Many2one("res.users", default=lambda self: self.env.uid)
@@ -32,14 +34,16 @@ class VivaTransactionStep(models.Model):
     state = fields.Char(help="The state of the transaction after this step.")
     note = fields.Char()
     correlation_id = fields.Char(help="Viva's support asks for it.")
-    raw = fields.Json(groups="viva_payments.group_viva_manager", help="Viva's answer, without personal data.")
+    raw = fields.Json(
+        groups="viva_payments.group_viva_manager", help="Viva's answer, without personal data."
+    )
 
     @api.model_create_multi
     def create(self, vals_list):
         self._refuse_others()
         return super().create(vals_list)
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(self.env._("The history of a card payment cannot be changed."))
 
     @api.ondelete(at_uninstall=False)
@@ -48,4 +52,6 @@ class VivaTransactionStep(models.Model):
 
     def _refuse_others(self):
         if not is_machine(self.env):
-            raise UserError(self.env._("The history of a card payment is written by the payment itself."))
+            raise UserError(
+                self.env._("The history of a card payment is written by the payment itself.")
+            )

@@ -15,7 +15,9 @@ class VivaTransaction(models.Model):
             return ""
         words = getattr(self, f"_words_{self.state}")()
         if self.is_contradicted:
-            words = self.env._("Booked as paid, but Viva says that the card was not charged. Tell a manager.")
+            words = self.env._(
+                "Booked as paid, but Viva says that the card was not charged. Tell a manager."
+            )
         return words
 
     def _words_draft(self):
@@ -42,14 +44,22 @@ class VivaTransaction(models.Model):
 
     def _words_declined(self):
         return {
-            "insufficient_funds": self.env._("Declined: not enough money on the card. Try another card."),
+            "insufficient_funds": self.env._(
+                "Declined: not enough money on the card. Try another card."
+            ),
             "card_expired": self.env._("Declined: the card has expired. Try another card."),
-            "limit_exceeded": self.env._("Declined: the card's limit is exceeded. Try another card."),
+            "limit_exceeded": self.env._(
+                "Declined: the card's limit is exceeded. Try another card."
+            ),
             "invalid_card": self.env._("Declined: this card is not valid here. Try another card."),
-            "wrong_cvv": self.env._("Declined: wrong card security code. Try again or take another card."),
+            "wrong_cvv": self.env._(
+                "Declined: wrong card security code. Try again or take another card."
+            ),
             "declined_by_card": self.env._("Declined by the card. Try another card."),
             "try_other_card": self.env._("Declined. Try another card."),
-        }.get(self.reason, self.env._("Declined by the bank. Nothing was charged. Try another card."))
+        }.get(
+            self.reason, self.env._("Declined by the bank. Nothing was charged. Try another card.")
+        )
 
     def _words_cancelled(self):
         if self.reason == "aborted":
@@ -60,35 +70,64 @@ class VivaTransaction(models.Model):
         terminal = self.terminal_id.display_name
         return {
             "no_card": self.env._("No card was presented in time. Nothing was charged. Try again."),
-            "expired": self.env._("The request has expired on the terminal. Nothing was charged. Try again."),
-            "terminal_busy": self.env._("Terminal %s is busy with another payment. Try again in a moment.", terminal),
-            "terminal_offline": self.env._("Terminal %s has no connection. Check its network and try again.", terminal),
+            "expired": self.env._(
+                "The request has expired on the terminal. Nothing was charged. Try again."
+            ),
+            "terminal_busy": self.env._(
+                "Terminal %s is busy with another payment. Try again in a moment.", terminal
+            ),
+            "terminal_offline": self.env._(
+                "Terminal %s has no connection. Check its network and try again.", terminal
+            ),
             "terminal_connection": self.env._(
-                "Terminal %s lost its connection. Nothing was charged. Check its network and try again.", terminal
+                "Terminal %s lost its connection. Nothing was charged. Check its network and try again.",
+                terminal,
             ),
-            "location_off": self.env._("Switch on location services on terminal %s and try again.", terminal),
+            "location_off": self.env._(
+                "Switch on location services on terminal %s and try again.", terminal
+            ),
             "stored_transactions": self.env._(
-                "Terminal %s holds stored payments that have to be voided first. Ask a manager.", terminal
+                "Terminal %s holds stored payments that have to be voided first. Ask a manager.",
+                terminal,
             ),
-            "offline_mode": self.env._("Terminal %s works offline and cannot take this payment now.", terminal),
+            "offline_mode": self.env._(
+                "Terminal %s works offline and cannot take this payment now.", terminal
+            ),
             "unreachable": self.env._(
                 "Viva cannot be reached. Nothing was sent to the terminal. Check the internet connection, try again, "
                 "or take another payment method."
             ),
-            "never_arrived": self.env._("The request never reached Viva. Nothing was charged. Try again."),
-            "credentials": self.env._("Viva refuses the account's credentials. Nothing was charged. Ask an administrator."),
-            "permission": self.env._("Viva does not allow this account to take payments. Ask an administrator."),
-            "bad_request": self.env._("Viva refused the request: %s. Nothing was charged.", self.viva_message or "?"),
-            "not_found": self.env._("Viva does not know terminal %s. Nothing was charged. Ask an administrator.", terminal),
-            "configuration": self.env._(
-                "Terminal %s is not set up for this payment. Nothing was charged. Ask an administrator.", terminal
+            "never_arrived": self.env._(
+                "The request never reached Viva. Nothing was charged. Try again."
             ),
-            "not_enabled": self.env._("Viva has not enabled this kind of payment for the terminal. Ask an administrator."),
+            "credentials": self.env._(
+                "Viva refuses the account's credentials. Nothing was charged. Ask an administrator."
+            ),
+            "permission": self.env._(
+                "Viva does not allow this account to take payments. Ask an administrator."
+            ),
+            "bad_request": self.env._(
+                "Viva refused the request: %s. Nothing was charged.", self.viva_message or "?"
+            ),
+            "not_found": self.env._(
+                "Viva does not know terminal %s. Nothing was charged. Ask an administrator.",
+                terminal,
+            ),
+            "configuration": self.env._(
+                "Terminal %s is not set up for this payment. Nothing was charged. Ask an administrator.",
+                terminal,
+            ),
+            "not_enabled": self.env._(
+                "Viva has not enabled this kind of payment for the terminal. Ask an administrator."
+            ),
             "invalid_amount": self.env._("Viva does not accept this amount. Nothing was charged."),
             "person": self.env._("Marked as not charged by %s.", self.forced_by.name or ""),
         }.get(
             self.reason,
-            self.env._("The payment failed on the terminal (%s). Nothing was charged. Try again.", self.viva_message or "?"),
+            self.env._(
+                "The payment failed on the terminal (%s). Nothing was charged. Try again.",
+                self.viva_message or "?",
+            ),
         )
 
     def _words_unknown(self):
@@ -128,7 +167,8 @@ class VivaTransaction(models.Model):
         rows = [
             self.is_demo and self.env._("DEMO – NO MONEY MOVES"),
             " ".join(filter(None, [self.application_label or self.card_brand, self.card_masked])),
-            self.authorisation_code and self.env._("Authorisation code: %s", self.authorisation_code),
+            self.authorisation_code
+            and self.env._("Authorisation code: %s", self.authorisation_code),
             self.rrn and self.env._("RRN: %s", self.rrn),
             self.env._("Terminal: %s", self.tid or self.terminal_viva_id),
             self.verification_method,
@@ -163,5 +203,9 @@ class VivaTransaction(models.Model):
         """Why this payment stands in the way of closing the session."""
         self.ensure_one()
         if self.is_unsettled:
-            return self.env._("%s: it is not known whether the customer was charged", self._headline())
-        return self.env._("%s: the customer was charged, but no paid order has this payment", self._headline())
+            return self.env._(
+                "%s: it is not known whether the customer was charged", self._headline()
+            )
+        return self.env._(
+            "%s: the customer was charged, but no paid order has this payment", self._headline()
+        )

@@ -28,13 +28,19 @@ class Server(uvicorn.Server):
 async def _serve(listener: socket.socket) -> None:
     world = World()
     config = uvicorn.Config(
-        build(world), http=DroppableProtocol, ws="none", log_level="warning", timeout_graceful_shutdown=1
+        build(world),
+        http=DroppableProtocol,
+        ws="none",
+        log_level="warning",
+        timeout_graceful_shutdown=1,
     )
     await Server(config, world).serve(sockets=[listener])
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="simulator", description="A pretend Viva.com with virtual terminals.")
+    parser = argparse.ArgumentParser(
+        prog="simulator", description="A pretend Viva.com with virtual terminals."
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8970)
     options = parser.parse_args()
@@ -45,7 +51,10 @@ def main() -> int:
     try:
         listener.bind((options.host, options.port))
     except OSError as error:
-        print(f"The simulator cannot listen on {options.host}:{options.port}: {error.strerror}.", file=sys.stderr)
+        print(
+            f"The simulator cannot listen on {options.host}:{options.port}: {error.strerror}.",
+            file=sys.stderr,
+        )
         return 1
     listener.listen(256)
     print(f"Viva simulator on http://{options.host}:{listener.getsockname()[1]}", flush=True)

@@ -14,7 +14,11 @@ from .world import ISV_CLIENT_ID, ISV_CLIENT_SECRET, Grant, Merchant, World
 
 _CORE = "urn:viva:payments:core:api:"
 SCOPES = {
-    "pos": [f"{_CORE}posmanagement", f"{_CORE}posmanagement:usercodes:verify", "urn:viva:payments:ecr:api"],
+    "pos": [
+        f"{_CORE}posmanagement",
+        f"{_CORE}posmanagement:usercodes:verify",
+        "urn:viva:payments:ecr:api",
+    ],
     "checkout": [f"{_CORE}redirectcheckout"],
     "isv": [f"{_CORE}isv", f"{_CORE}redirectcheckout", "urn:viva:payments:ecr:api"],
 }
@@ -44,13 +48,18 @@ def basic_credentials(request: Request) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
-def _role_of(world: World, client_id: str, client_secret: str) -> tuple[str, Merchant | None] | None:
+def _role_of(
+    world: World, client_id: str, client_secret: str
+) -> tuple[str, Merchant | None] | None:
     if (client_id, client_secret) == (ISV_CLIENT_ID, ISV_CLIENT_SECRET):
         return "isv", None
     for merchant in world.merchants.values():
         if (client_id, client_secret) == (merchant.client_id, merchant.client_secret):
             return "pos", merchant
-        if (client_id, client_secret) == (merchant.checkout_client_id, merchant.checkout_client_secret):
+        if (client_id, client_secret) == (
+            merchant.checkout_client_id,
+            merchant.checkout_client_secret,
+        ):
             return "checkout", merchant
     return None
 
@@ -65,12 +74,17 @@ async def token(request: Request) -> Response:
         world.violation("token request is not a form", request.url.path, content_type)
         return JSONResponse({"error": "invalid_request"}, 400)
     form = dict(parse_qsl((await request.body()).decode(errors="replace")))
-    client = basic_credentials(request) or (form.get("client_id", ""), form.get("client_secret", ""))
+    client = basic_credentials(request) or (
+        form.get("client_id", ""),
+        form.get("client_secret", ""),
+    )
     found = _role_of(world, *client)
     if found is None:
         return JSONResponse({"error": "invalid_client"}, 400)
     if form.get("grant_type") != "client_credentials":
-        world.violation("grant_type is not client_credentials", request.url.path, form.get("grant_type"))
+        world.violation(
+            "grant_type is not client_credentials", request.url.path, form.get("grant_type")
+        )
         return JSONResponse({"error": "unsupported_grant_type"}, 400)
     role, merchant = found
     asked = form.get("scope", "").split()
@@ -85,7 +99,9 @@ def _grant(world: World, role: str, merchant: Merchant | None, scopes: list[str]
     value = ".".join(
         (
             _segment({"alg": "RS256", "typ": "at+jwt"}),
-            _segment({"aud": ["core_api", "ecr_api"], "iat": int(expires - ttl), "exp": int(expires)}),
+            _segment(
+                {"aud": ["core_api", "ecr_api"], "iat": int(expires - ttl), "exp": int(expires)}
+            ),
             secrets.token_urlsafe(32),
         )
     )
@@ -138,7 +154,9 @@ def faulty(fault: dict[str, Any]) -> Response:
         text = content if isinstance(content, str) else json.dumps(content)
         return Response(text, fault["status"], media_type="application/json")
     if fault["status"] in (502, 504):
-        return Response("<html><body>Bad gateway</body></html>", fault["status"], media_type="text/html")
+        return Response(
+            "<html><body>Bad gateway</body></html>", fault["status"], media_type="text/html"
+        )
     if fault["status"] == 401:
         return detail(401, "Could not validate credentials")
     return detail(fault["status"], f"Simulated {fault['status']}")

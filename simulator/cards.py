@@ -33,11 +33,56 @@ class Card:
 CARDS = {
     card.name: card
     for card in (
-        Card("visa", "Visa Debit", "414746XXXXXX0133", "NET_VISA", "A0000000031010", 0, "PIRAEUS BANK", "9a1e" * 10),
-        Card("mastercard", "Debit Mastercard", "516732XXXXXX4421", "NET_MASTER", "A0000000041010", 1, "ALPHA BANK", "4c02" * 10),
-        Card("maestro", "Maestro", "675911XXXXXX7788", "NET_MASTER", "A0000000043060", 6, "EUROBANK", "77fe" * 10),
-        Card("amex", "American Express", "374245XXXXX1006", "NET_AMEX", "A000000025010801", 3, "AMERICAN EXPRESS", "51bd" * 10),
-        Card("bancontact", "Bancontact", "670300XXXXXX0015", "NET_BNCT", "A0000000048002", 5, "KBC", "0d9c" * 10),
+        Card(
+            "visa",
+            "Visa Debit",
+            "414746XXXXXX0133",
+            "NET_VISA",
+            "A0000000031010",
+            0,
+            "PIRAEUS BANK",
+            "9a1e" * 10,
+        ),
+        Card(
+            "mastercard",
+            "Debit Mastercard",
+            "516732XXXXXX4421",
+            "NET_MASTER",
+            "A0000000041010",
+            1,
+            "ALPHA BANK",
+            "4c02" * 10,
+        ),
+        Card(
+            "maestro",
+            "Maestro",
+            "675911XXXXXX7788",
+            "NET_MASTER",
+            "A0000000043060",
+            6,
+            "EUROBANK",
+            "77fe" * 10,
+        ),
+        Card(
+            "amex",
+            "American Express",
+            "374245XXXXX1006",
+            "NET_AMEX",
+            "A000000025010801",
+            3,
+            "AMERICAN EXPRESS",
+            "51bd" * 10,
+        ),
+        Card(
+            "bancontact",
+            "Bancontact",
+            "670300XXXXXX0015",
+            "NET_BNCT",
+            "A0000000048002",
+            5,
+            "KBC",
+            "0d9c" * 10,
+        ),
     )
 }
 

@@ -19,7 +19,13 @@ from .terminal import Terminal
 from .world import Action, World
 
 MERCHANT, ISV = "/ecr/v1", "/ecr/isv/v1"
-_FISCAL = {"aadeProviderId", "aadeProviderSignatureData", "aadeProviderSignature", "aadePreloaded", "aadePreloadedDuration"}
+_FISCAL = {
+    "aadeProviderId",
+    "aadeProviderSignatureData",
+    "aadeProviderSignature",
+    "aadePreloaded",
+    "aadePreloadedDuration",
+}
 _COMMON = {
     "sessionId",
     "terminalId",
@@ -35,7 +41,14 @@ _COMMON = {
     "isvDetails",
     *_FISCAL,
 }
-_SALE = _COMMON | {"preauth", "maxInstalments", "tipAmount", "skipSurcharge", "paymentMethod", "fiscalisationData"}
+_SALE = _COMMON | {
+    "preauth",
+    "maxInstalments",
+    "tipAmount",
+    "skipSurcharge",
+    "paymentMethod",
+    "fiscalisationData",
+}
 _WITH_PARENT = _COMMON | {"parentSessionId"}
 _PAYMENT_METHODS = {
     "CardPresent", "MOTO", "QrDefault", "QrPayconic", "AliPay", "Paypal", "Klarna", "IRIS", "BLIK",
@@ -64,7 +77,9 @@ def _caller(request: Request) -> Caller:
     grant = bearer(request)
     if grant is None or grant.role == "checkout" or (grant.role == "isv") != isv:
         if grant is not None:
-            world.violation(f"{grant.role} credentials on {ISV if isv else MERCHANT}", request.url.path)
+            world.violation(
+                f"{grant.role} credentials on {ISV if isv else MERCHANT}", request.url.path
+            )
         raise Refused(detail(401, "Could not validate credentials"))
     return Caller(grant.merchant_id)
 
@@ -89,10 +104,10 @@ async def devices(request: Request, world: World, caller: Caller) -> Response:
         return faulty(fault)
     sent = await read(request)
     sent.known({"statusId", "sourceCode", "merchantId"})
-    wanted = {"statusId": sent.integer("statusId", default=-1), "sourceCode": sent.text("sourceCode")}
+    status_id, source_code = sent.integer("statusId", default=-1), sent.text("sourceCode")
     merchant_id = sent.text("merchantId", required=True) if caller.is_isv else caller.merchant_id
     sent.check()
-    if not -1 <= wanted["statusId"] <= 7:
+    if not -1 <= status_id <= 7:
         raise sent.refuse("statusId: not between 0 and 7")
     found = [
         {
@@ -104,8 +119,8 @@ async def devices(request: Request, world: World, caller: Caller) -> Response:
         }
         for terminal in world.terminals.values()
         if terminal.merchant_id == merchant_id
-        and wanted["statusId"] in (-1, terminal.status_id)
-        and wanted["sourceCode"] in (None, terminal.source_code)
+        and status_id in (-1, terminal.status_id)
+        and source_code in (None, terminal.source_code)
     ]
     return JSONResponse(found)
 
@@ -200,14 +215,19 @@ def _echo(sent: Fields) -> dict[str, Any]:
         "showReceipt": sent.boolean("showReceipt", True),
         "skipSurcharge": sent.boolean("skipSurcharge", False),
     }
-    for name in ("saleToAcquirerData", *sorted(_FISCAL - {"aadePreloaded", "aadePreloadedDuration"})):
+    for name in (
+        "saleToAcquirerData",
+        *sorted(_FISCAL - {"aadePreloaded", "aadePreloadedDuration"}),
+    ):
         sent.text(name)
     if callback := sent.text("interappCallback"):
         values["interappCallback"] = callback
     return values
 
 
-def _check_content(world: World, sent: Fields, session_id: str, currency: str, preauth: bool) -> None:
+def _check_content(
+    world: World, sent: Fields, session_id: str, currency: str, preauth: bool
+) -> None:
     if len(session_id) > _LONGEST_SESSION_ID:
         raise sent.refuse("sessionId: too long")
     if currency not in CURRENCIES or world.settings.currency not in (None, currency):
@@ -232,7 +252,12 @@ def _attach_parent(world: World, caller: Caller, session: Session, parent_id: st
     """:raises Refused: 404 when the parent is unknown, pending, failed or aborted (4.2)"""
     parent = world.sessions.get((session.merchant_id, parent_id))
     not_found = Refused(detail(404, "Session not found"))
-    if parent is None or not caller.may_see(parent) or not parent.result or not parent.result["success"]:
+    if (
+        parent is None
+        or not caller.may_see(parent)
+        or not parent.result
+        or not parent.result["success"]
+    ):
         raise not_found
     row = world.ledger.find(session.merchant_id, parent.result["transactionId"])
     if row is None:
@@ -264,7 +289,11 @@ def _terminal(world: World, session: Session, sent: Fields) -> Terminal | None:
 def _find(world: World, caller: Caller, session_id: str) -> Session:
     """:raises Refused: 404, also for a session of somebody else"""
     if caller.merchant_id is None:
-        found = [item for item in world.sessions.values() if item.session_id == session_id and caller.may_see(item)]
+        found = [
+            item
+            for item in world.sessions.values()
+            if item.session_id == session_id and caller.may_see(item)
+        ]
     else:
         found = [item for item in [world.sessions.get((caller.merchant_id, session_id))] if item]
     if found:
@@ -318,7 +347,11 @@ async def abort(request: Request, world: World, caller: Caller) -> Response:
     register = request.query_params.get("cashRegisterId")
     if not register:
         world.violation("cashRegisterId: missing", path)
-        error = {"loc": ["query", "cashRegisterId"], "msg": "field required", "type": "value_error.missing"}
+        error = {
+            "loc": ["query", "cashRegisterId"],
+            "msg": "field required",
+            "type": "value_error.missing",
+        }
         raise validation_error(world, [error])
     session = _find(world, caller, request.path_params["session_id"])
     if session.cash_register_id != register:

@@ -69,7 +69,10 @@ async def add_terminal(world: World, sent: dict[str, Any], request: Request) -> 
     if merchant_id not in world.merchants:
         raise ValueError("There is no such merchant.")
     terminal = world.add_terminal(
-        str(sent["terminalId"]), merchant_id, int(sent.get("statusId", 1)), str(sent.get("sourceCode", "1234"))
+        str(sent["terminalId"]),
+        merchant_id,
+        int(sent.get("statusId", 1)),
+        str(sent.get("sourceCode", "1234")),
     )
     return terminal.as_dict()
 
@@ -157,7 +160,10 @@ async def clock(world: World, sent: dict[str, Any], request: Request) -> Any:
 
 async def merchants(world: World, sent: dict[str, Any], request: Request) -> Any:
     """The invented accounts with their credentials."""
-    return [{**vars(merchant), "sources": dict(merchant.sources)} for merchant in world.merchants.values()]
+    return [
+        {**vars(merchant), "sources": dict(merchant.sources)}
+        for merchant in world.merchants.values()
+    ]
 
 
 def _route(path: str, method: str, handler: Handler) -> Route:

@@ -29,14 +29,18 @@ _WITHOUT_FIELD = {"expire_tokens"}
 
 @dataclass
 class WebhookFaults:
-    before_answer: bool = False  # the card is approved and 1796 delivered before the sale is answered
+    before_answer: bool = (
+        False  # the card is approved and 1796 delivered before the sale is answered
+    )
     duplicate: int = 0  # so many further copies; same MessageId, RetryCount 0 and then 1, 2, …
     never: bool = False
     delay_ms: int = 0
     failed_then_created: bool = False  # 1798 and then 1796 for one approved sale
     auto_reversal: bool = False  # 1796 and then, unasked for, 1797
     auto_reversal_ms: int = 300
-    vanish: bool = False  # a sale reversed by Viva itself is no longer found by the transaction APIs
+    vanish: bool = (
+        False  # a sale reversed by Viva itself is no longer found by the transaction APIs
+    )
     null_reference: bool = False
     reorder: bool = False  # the events of one outcome in reverse order
     terminal_as_text: bool = False  # TerminalId as a string where it is a number

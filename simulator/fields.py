@@ -36,7 +36,9 @@ class Fields:
                 self._error(name, "must not be empty", "value_error")
             return value
         if number_too and isinstance(value, int) and not isinstance(value, bool):
-            self.world.violation(f"{name}: a number where the contract says string", self.path, self.sent)
+            self.world.violation(
+                f"{name}: a number where the contract says string", self.path, self.sent
+            )
             return str(value)
         self._error(name, "str type expected", "type_error.str")
         return None
@@ -95,7 +97,9 @@ class Fields:
 def validation_error(world: World, errors: list[dict[str, Any]]) -> Refused:
     """The list form with 422, or the string form with 400: a switch, since it is not verified."""
     if world.settings.strict.missing_field == 400:
-        return Refused(detail(400, "; ".join(f"{error['loc'][-1]}: {error['msg']}" for error in errors)))
+        return Refused(
+            detail(400, "; ".join(f"{error['loc'][-1]}: {error['msg']}" for error in errors))
+        )
     return Refused(detail(422, errors))
 
 

@@ -108,7 +108,9 @@ class Ledger:
         """
         refused = "Non reversible transaction"
         if not self.settings.refunds:
-            raise ReversalRefused(1014, 403, "The specified api action is disabled for the merchant")
+            raise ReversalRefused(
+                1014, 403, "The specified api action is disabled for the merchant"
+            )
         if not parent.approved or parent.type_id in REVERSALS or parent.status_id in ("X", "C"):
             raise ReversalRefused(1008, 403, refused, 2055)
         left = parent.amount - self.refunded(parent)
@@ -148,7 +150,9 @@ class Ledger:
             "parentId": row.parent_id,
             "orderCode": row.numbers.order_code,
             "created": row.created.isoformat(timespec="milliseconds"),
-            "card": f"{row.card.label} ••{row.card.last4}" if row.card else ("IRIS" if row.is_iris else ""),
+            "card": f"{row.card.label} ••{row.card.last4}"
+            if row.card
+            else ("IRIS" if row.is_iris else ""),
         }
 
 

@@ -44,7 +44,9 @@ def _stream(request: Request, snapshot: Callable[[], dict[str, Any]]) -> Respons
             except asyncio.TimeoutError:
                 continue
 
-    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return StreamingResponse(
+        events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
 
 
 async def overview_events(request: Request) -> Response:
@@ -66,7 +68,9 @@ def overview(world: World) -> dict[str, Any]:
         "now": world.clock.now().isoformat(),
         "terminals": [_card(world, terminal) for terminal in world.terminals.values()],
         "sessions": [{**session.as_dict(), **_money(session)} for session in reversed(recent)],
-        "charges": [world.ledger.as_charge(row) for row in reversed(world.ledger.rows) if row.moved_money][:RECENT],
+        "charges": [
+            world.ledger.as_charge(row) for row in reversed(world.ledger.rows) if row.moved_money
+        ][:RECENT],
         "deliveries": list(reversed(world.webhooks.deliveries[-RECENT:])),
         "webhooks": [subscription.as_dict() for subscription in world.webhooks.subscriptions],
         "violations": world.violations[-RECENT:],
@@ -114,7 +118,8 @@ def terminal_view(world: World, terminal: Terminal | None) -> dict[str, Any]:
             "eventId": result["eventId"],
             "message": result["message"],
             "reported": session.state is State.FINAL,
-            "card": result["applicationLabel"] or ("IRIS" if result["bankId"] == "NET_IRIS" else ""),
+            "card": result["applicationLabel"]
+            or ("IRIS" if result["bankId"] == "NET_IRIS" else ""),
             "pan": result["primaryAccountNumberMasked"] or "",
             "authorization": result["authorizationId"] or "",
             "rrn": result["retrievalReferenceNumber"] or "",

@@ -122,7 +122,7 @@ def body(
     """The session object. ``row`` is the acquirer's record: a success, or a decline by the issuer."""
     success = event_id == 0
     card: Card | None = row.card if row else None
-    declined = row is not None and not success
+    refused = row if row is not None and not success else None
     result: dict[str, Any] = {
         "sessionId": session.session_id,
         "terminalId": session.terminal_id,
@@ -134,7 +134,9 @@ def body(
         "tipAmount": session.tip,
         "success": success,
         "eventId": event_id,
-        "authorizationId": row.numbers.authorization_id if row and success else ("000000" if declined else None),
+        "authorizationId": row.numbers.authorization_id
+        if row and success
+        else ("000000" if refused else None),
         "transactionId": row.transaction_id if row else None,
         "transactionTypeId": row.type_id if row and success else None,
         "retrievalReferenceNumber": int(row.numbers.rrn) if row else None,
@@ -164,8 +166,8 @@ def body(
         **session.echo,
     }
     # Integrators report the reason missing for the demo amount 9906 (6.2).
-    if declined and row.reason and row.amount != 9906:
-        result["transactionEventId"] = row.reason
+    if refused and refused.reason and refused.amount != 9906:
+        result["transactionEventId"] = refused.reason
     if session.isv:
         result["isvDetails"] = session.isv
     return result
@@ -180,4 +182,8 @@ def _verification(row: Transaction | None, entry: str) -> str | None:
 def _bank(row: Transaction | None) -> str | None:
     if row is None:
         return None
-    return "NET_IRIS" if row.type_id == IRIS or row.is_iris else (row.card.bank_id if row.card else None)
+    return (
+        "NET_IRIS"
+        if row.type_id == IRIS or row.is_iris
+        else (row.card.bank_id if row.card else None)
+    )

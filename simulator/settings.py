@@ -43,7 +43,9 @@ class Strict:
     unknown_terminal: str = "404"  # "404", or "pending": 200 and then 202 for ever
     below_minimum: str = "400"  # "400", or "final": 200 and then a failed session
     abort_final: int = 404  # answer to the abort of a finished session
-    tip_on_top: bool = True  # the session's amount is amount + tip; False: the tip is within the amount
+    tip_on_top: bool = (
+        True  # the session's amount is amount + tip; False: the tip is within the amount
+    )
     late_delivery: bool = False  # a terminal that comes back shows a request it missed
     retry_listed: bool = True  # a sale paid after "cancelled" appears in the sessions of the day
     single_as_object: bool = False  # a list of one session comes as an object
@@ -61,7 +63,9 @@ class Settings:
     pin_ms: int = 1200
     iris_ms: int = 2500
     abort_ms: int = 1500
-    auto: dict[str, Any] | None = None  # {"action": "tap", "delay_ms": 50, ...options of the action}
+    auto: dict[str, Any] | None = (
+        None  # {"action": "tap", "delay_ms": 50, ...options of the action}
+    )
     token_ttl_s: float = 3600
     min_amount: int = 30
     currency: str | None = "978"  # the merchants' currency; None: any that Viva lists
@@ -75,7 +79,9 @@ class Settings:
     fast_refund: bool = False
     rebate: bool = False
     captures: bool = True  # "Allow recurring payments and pre-auth captures via API"
-    available: int | None = None  # wallet balance for refunds of cleared sales, minor units; None: enough
+    available: int | None = (
+        None  # wallet balance for refunds of cleared sales, minor units; None: enough
+    )
     decline_amounts: dict[int, int] = field(default_factory=lambda: dict(DECLINE_AMOUNTS))
     strict: Strict = field(default_factory=Strict)
 
@@ -88,7 +94,9 @@ class Settings:
             if name == "strict":
                 self._update_strict(value)
             elif name == "decline_amounts":
-                self.decline_amounts = {int(amount): int(reason) for amount, reason in value.items()}
+                self.decline_amounts = {
+                    int(amount): int(reason) for amount, reason in value.items()
+                }
             else:
                 setattr(self, name, value)
 

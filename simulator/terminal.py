@@ -39,7 +39,9 @@ class NotPossible(Exception):
 
 
 class Terminal:
-    def __init__(self, world: World, terminal_id: str, merchant_id: str, status_id: int, source_code: str) -> None:
+    def __init__(
+        self, world: World, terminal_id: str, merchant_id: str, status_id: int, source_code: str
+    ) -> None:
         self.world = world
         self.terminal_id = terminal_id
         self.virtual_terminal_id = terminal_id
@@ -101,7 +103,11 @@ class Terminal:
 
     async def _lapse(self, session: Session, deadline: float) -> None:
         await self.world.clock.until(deadline)
-        if self.current is session and session.state in (State.SHOWN, State.QR) and session.deadline == deadline:
+        if (
+            self.current is session
+            and session.state in (State.SHOWN, State.QR)
+            and session.deadline == deadline
+        ):
             self._finish(session, self._failure(session, 1003))
 
     async def _act_by_itself(self, session: Session, options: dict[str, Any]) -> None:
@@ -171,7 +177,9 @@ class Terminal:
         session.state = State.PIN if entry == CHIP else State.AUTHORISING
         self.world.spawn(self._authorise(session, card, entry, options))
 
-    async def _authorise(self, session: Session, card: Card, entry: str, options: Mapping[str, Any]) -> None:
+    async def _authorise(
+        self, session: Session, card: Card, entry: str, options: Mapping[str, Any]
+    ) -> None:
         if entry == CHIP:
             await self.world.clock.sleep(self.world.settings.pin_ms / 1000)
         session.state = State.AUTHORISING
@@ -217,7 +225,9 @@ class Terminal:
         ``first`` is cancel (1000), decline (1006) or invalid_card (1010); ``delay_ms`` until the payment.
         """
         session = self._shown()
-        event_id = {"cancel": 1000, "decline": 1006, "invalid_card": 1010}[options.get("first", "cancel")]
+        event_id = {"cancel": 1000, "decline": 1006, "invalid_card": 1010}[
+            options.get("first", "cancel")
+        ]
         self._finish(session, self._failure(session, event_id))
         self.world.spawn(self._pay_after_all(session, options))
 
@@ -293,7 +303,8 @@ class Terminal:
             installments=installments,
             pan_entry_mode=entry,
             service_id=19 if session.operation is Operation.FAST_REFUND else None,
-            manual_refund=session.operation.gives_back and session.operation is not Operation.REFUND,
+            manual_refund=session.operation.gives_back
+            and session.operation is not Operation.REFUND,
         )
         if options.get("transactionId"):
             row.transaction_id = str(options["transactionId"])
@@ -309,7 +320,9 @@ class Terminal:
             return REFUND
         return INSTALMENTS if installments > 1 else CHARGE
 
-    def _decide(self, session: Session, card: Card | None, entry: str, options: Mapping[str, Any]) -> None:
+    def _decide(
+        self, session: Session, card: Card | None, entry: str, options: Mapping[str, Any]
+    ) -> None:
         """The acquirer's answer: book it, tell the webhooks, and let the device report."""
         if session.operation is Operation.CAPTURE:
             self._decide_capture(session)
@@ -318,7 +331,9 @@ class Terminal:
         else:
             self._decide_card(session, card, entry, options)
 
-    def _decide_card(self, session: Session, card: Card | None, entry: str, options: Mapping[str, Any]) -> None:
+    def _decide_card(
+        self, session: Session, card: Card | None, entry: str, options: Mapping[str, Any]
+    ) -> None:
         refusal = self._not_enabled(session)
         if refusal:
             self._finish(session, self._failure(session, refusal, entry=entry))
@@ -334,7 +349,9 @@ class Terminal:
         else:
             self._decline(session, card, entry, options, int(reason))
 
-    def _approve(self, session: Session, row: Transaction, entry: str, options: Mapping[str, Any]) -> None:
+    def _approve(
+        self, session: Session, row: Transaction, entry: str, options: Mapping[str, Any]
+    ) -> None:
         webhooks = self.world.webhooks
         result = self._body(session, 0, row=row, entry=entry)
         if "terminal" in options:
@@ -343,7 +360,11 @@ class Terminal:
         if self.world.faults.webhook.failed_then_created:
             events = [*webhooks.of_transaction(self._failed_attempt(session, row)), *events]
         self._finish(session, result, events)
-        if self.world.faults.webhook.auto_reversal and row.moved_money and not session.operation.gives_back:
+        if (
+            self.world.faults.webhook.auto_reversal
+            and row.moved_money
+            and not session.operation.gives_back
+        ):
             self.world.spawn(self._reverse_by_itself(row))
 
     def _failed_attempt(self, session: Session, paid: Transaction) -> Transaction:
@@ -359,7 +380,12 @@ class Terminal:
         row.vanished = self.world.faults.webhook.vanish
 
     def _decline(
-        self, session: Session, card: Card | None, entry: str, options: Mapping[str, Any], reason: int
+        self,
+        session: Session,
+        card: Card | None,
+        entry: str,
+        options: Mapping[str, Any],
+        reason: int,
     ) -> None:
         event_id = int(options.get("event_id", 1006))
         if options.get("form") == "server":
@@ -397,7 +423,9 @@ class Terminal:
         else:
             row = self.world.ledger.add(self._row(session, parent.card, NO_CARD, {}, CAPTURE))
             parent.status_id = "C"
-            self._finish(session, self._body(session, 0, row=row), self.world.webhooks.of_transaction(row))
+            self._finish(
+                session, self._body(session, 0, row=row), self.world.webhooks.of_transaction(row)
+            )
 
     def _decide_refund(self, session: Session) -> None:
         parent = session.parent
@@ -410,7 +438,9 @@ class Terminal:
             return
         row = self.world.ledger.add(self._row(session, parent.card, NO_CARD, {}, type_id))
         parent.status_id = status_id
-        self._finish(session, self._body(session, 0, row=row), self.world.webhooks.of_transaction(row))
+        self._finish(
+            session, self._body(session, 0, row=row), self.world.webhooks.of_transaction(row)
+        )
 
     # -- results -----------------------------------------------------------------------------------------------------
 
@@ -426,7 +456,9 @@ class Terminal:
     def _failure(self, session: Session, event_id: int, **more: Any) -> dict[str, Any]:
         return self._body(session, event_id, **more)
 
-    def _finish(self, session: Session, result: dict[str, Any], events: list[Any] | None = None) -> None:
+    def _finish(
+        self, session: Session, result: dict[str, Any], events: list[Any] | None = None
+    ) -> None:
         """The device is done with the request; the cloud learns of it when the device has a network."""
         self.current = None
         self._last, self._last_body = session, result
@@ -438,7 +470,9 @@ class Terminal:
             self.world.webhooks.publish(self.merchant_id, events or [])
         self.world.touch()
 
-    def _settle(self, session: Session, result: dict[str, Any], events: list[Any] | None = None) -> None:
+    def _settle(
+        self, session: Session, result: dict[str, Any], events: list[Any] | None = None
+    ) -> None:
         session.result = result
         session.state = State.FINAL
         session.finished = self.world.clock.now()

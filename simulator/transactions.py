@@ -32,7 +32,9 @@ def _basic(
     return serve
 
 
-def _outcome(world: World, status: int, text: str | None = None, event_id: int = 0, **more: Any) -> JSONResponse:
+def _outcome(
+    world: World, status: int, text: str | None = None, event_id: int = 0, **more: Any
+) -> JSONResponse:
     """The envelope of the legacy API: the error is told by the status and again in the body."""
     code = 0 if status == 200 else status
     return JSONResponse(
@@ -50,7 +52,11 @@ def _outcome(world: World, status: int, text: str | None = None, event_id: int =
 
 
 def _visible(world: World, merchant: Merchant) -> list[Transaction]:
-    return [row for row in world.ledger.rows if row.merchant_id == merchant.merchant_id and not row.vanished]
+    return [
+        row
+        for row in world.ledger.rows
+        if row.merchant_id == merchant.merchant_id and not row.vanished
+    ]
 
 
 def _find(world: World, merchant: Merchant, transaction_id: str) -> Transaction | None:
@@ -185,9 +191,13 @@ async def reverse(request: Request, world: World, merchant: Merchant) -> Respons
         world.violation("currencyCode: not that of the sale", path, dict(query))
         return _outcome(world, 400, "Invalid currency")
     try:
-        row = world.reverse(parent, int(amount), query.get("merchantTrns"), query.get("customerTrns"))
+        row = world.reverse(
+            parent, int(amount), query.get("merchantTrns"), query.get("customerTrns")
+        )
     except ReversalRefused as refusal:
-        return _outcome(world, refusal.status, refusal.text, refusal.api_event, Amount=major(-int(amount)))
+        return _outcome(
+            world, refusal.status, refusal.text, refusal.api_event, Amount=major(-int(amount))
+        )
     return _outcome(world, 200, **_result(row))
 
 
@@ -208,7 +218,9 @@ async def capture(request: Request, world: World, merchant: Merchant) -> Respons
         world.violation("amount: a positive whole number is needed", request.url.path, str(amount))
         return _outcome(world, 400, "Invalid amount")
     if parent.type_id != PREAUTH:
-        return _outcome(world, 403, "Invalid transaction. The transaction does not allow recurring charge")
+        return _outcome(
+            world, 403, "Invalid transaction. The transaction does not allow recurring charge"
+        )
     if parent.status_id != "F":
         return _outcome(world, 403, "Preauth has expired or already captured")
     if amount > parent.amount:
@@ -313,7 +325,9 @@ async def isv_subscribe(request: Request) -> Response:
     verified, text = True, ""
     for merchant in world.merchants.values():
         key = next(iter(world.merchants.values())).webhook_key
-        verified, text = await world.webhooks.register(url, [event_type], merchant.merchant_id, key, "key")
+        verified, text = await world.webhooks.register(
+            url, [event_type], merchant.merchant_id, key, "key"
+        )
     if not verified:
         return _checkout_error(400, text)
     return JSONResponse({"webhookId": str(uuid.uuid4())})

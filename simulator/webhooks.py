@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 PAYMENT_CREATED, REVERSAL_CREATED, PAYMENT_FAILED, PRICE_CALCULATED = 1796, 1797, 1798, 1799
 SESSION_CREATED, SESSION_FAILED = 1802, 1803
-DEFAULT_EVENTS = (PAYMENT_CREATED, REVERSAL_CREATED, PAYMENT_FAILED, SESSION_CREATED, SESSION_FAILED)
+DEFAULT_EVENTS = (
+    PAYMENT_CREATED,
+    REVERSAL_CREATED,
+    PAYMENT_FAILED,
+    SESSION_CREATED,
+    SESSION_FAILED,
+)
 FOREIGN_TERMINAL = 16999999
 
 
@@ -100,7 +106,9 @@ class Webhooks:
         """One client for all; it keeps no connections, so a receiver that died is noticed at once."""
         if self._client is None:
             self._client = httpx.AsyncClient(
-                follow_redirects=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+                follow_redirects=False,
+                trust_env=False,
+                limits=httpx.Limits(max_keepalive_connections=0),
             )
         return self._client
 
@@ -133,13 +141,14 @@ class Webhooks:
         if faults.delay_ms:
             await asyncio.sleep(faults.delay_ms / 1000)
         for message in messages:
+            first = self.world.clock.time()
             accepted = await self._attempt(message)
             self._end()
             for copy in range(faults.duplicate):
                 message.envelope["RetryCount"] = copy
                 await self._attempt(message)
             if not accepted:
-                self.world.spawn(self._retry(message, self.world.clock.time()))
+                self.world.spawn(self._retry(message, first))
 
     async def _retry(self, message: Delivery, due: float) -> None:
         """Repeat at the settled interval until it is accepted or the attempts are used up."""

@@ -49,7 +49,9 @@ def _merchant(merchant_id: str, prefix: str, name: str, sources: Mapping[str, st
 
 MERCHANTS = (
     _merchant("11111111-2222-3333-4444-555555555555", "sim", "Demo Shop", {"1234": "Main store"}),
-    _merchant("22222222-2222-3333-4444-555555555555", "sim2", "Other Shop", {"5678": "Other store"}),
+    _merchant(
+        "22222222-2222-3333-4444-555555555555", "sim2", "Other Shop", {"5678": "Other store"}
+    ),
 )
 ISV_CLIENT_ID = "sim-isv.apps.vivapayments.com"
 ISV_CLIENT_SECRET = "sim-isv-secret"
@@ -143,14 +145,20 @@ class World:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def add_terminal(self, terminal_id: str, merchant_id: str, status_id: int, source_code: str) -> Terminal:
+    def add_terminal(
+        self, terminal_id: str, merchant_id: str, status_id: int, source_code: str
+    ) -> Terminal:
         terminal = Terminal(self, terminal_id, merchant_id, status_id, source_code)
         self.terminals[terminal_id] = terminal
         self.touch()
         return terminal
 
     def reverse(
-        self, parent: Transaction, amount: int, merchant_reference: str | None = None, customer_trns: str | None = None
+        self,
+        parent: Transaction,
+        amount: int,
+        merchant_reference: str | None = None,
+        customer_trns: str | None = None,
     ) -> Transaction:
         """Void or refund without a terminal, and tell the webhooks.
 
@@ -183,7 +191,9 @@ class World:
             type_id=type_id,
             created=now,
             numbers=replace(
-                numbers, order_code=parent.numbers.order_code, short_order_code=parent.numbers.short_order_code
+                numbers,
+                order_code=parent.numbers.order_code,
+                short_order_code=parent.numbers.short_order_code,
             ),
             card=parent.card,
             merchant_reference=merchant_reference or parent.merchant_reference,

@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 import requests
 
 from odoo import Command, fields
+from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.tests import new_test_user, tagged
 from odoo.tests.common import _super_send
-
-from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 
 ROOT = Path(__file__).resolve().parents[1]
 MERCHANT_ID = "11111111-2222-3333-4444-555555555555"
@@ -25,7 +24,10 @@ class Simulator:
 
     def __init__(self):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "simulator", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "simulator", "--port", "0"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         line = self.process.stdout.readline()
         if " on http://" not in line:
@@ -39,11 +41,11 @@ class Simulator:
         response.raise_for_status()
         return response.json()
 
-    def act(self, action, terminal=TERMINAL, **options):
+    def act(self, action, terminal_id=TERMINAL, **options):
         """What a person does at a terminal; waits until the request is shown there."""
         if action not in ("plug", "unplug"):
             options.setdefault("wait_s", 5)
-        return self.control("POST", f"terminals/{terminal}/{action}", options)
+        return self.control("POST", f"terminals/{terminal_id}/{action}", options)
 
     def charges(self):
         return self.control("GET", "charges")
@@ -92,7 +94,12 @@ class VivaShop:
         model = cls.env.ref("viva_payments.terminal_model_a920_pro")
         cls.terminal, cls.terminal_2 = cls.env["viva.terminal"].create(
             [
-                {"account_id": cls.account.id, "name": name, "viva_id": viva_id, "model_id": model.id}
+                {
+                    "account_id": cls.account.id,
+                    "name": name,
+                    "viva_id": viva_id,
+                    "model_id": model.id,
+                }
                 for name, viva_id in (("Counter", TERMINAL), ("Bar", TERMINAL_2))
             ]
         )
@@ -123,14 +130,25 @@ class VivaShop:
             }
         )
         cls.product = cls.env["product.product"].create(
-            {"name": "Coffee", "list_price": 19.99, "available_in_pos": True, "taxes_id": [Command.clear()]}
+            {
+                "name": "Coffee",
+                "list_price": 19.99,
+                "available_in_pos": True,
+                "taxes_id": [Command.clear()],
+            }
         )
         cls.cashier = new_test_user(
-            cls.env, "viva_cashier", groups="base.group_user,point_of_sale.group_pos_user", company_id=company.id,
+            cls.env,
+            "viva_cashier",
+            groups="base.group_user,point_of_sale.group_pos_user",
+            company_id=company.id,
             company_ids=[Command.set(company.ids)],
         )
         cls.manager = new_test_user(
-            cls.env, "viva_manager", groups="base.group_user,viva_payments.group_viva_manager", company_id=company.id,
+            cls.env,
+            "viva_manager",
+            groups="base.group_user,viva_payments.group_viva_manager",
+            company_id=company.id,
             company_ids=[Command.set(company.ids)],
         )
 
@@ -155,29 +173,32 @@ class VivaCase(VivaShop, AccountTestInvoicingCommon):
 
     def make_order(self, price=19.99):
         """A draft order, as the till saves it before it asks for a card."""
-        order = self.env["pos.order"].with_user(self.cashier).create(
-            {
-                "uuid": str(uuid.uuid4()),
-                "session_id": self.session.id,
-                "amount_total": price,
-                "amount_tax": 0,
-                "amount_paid": 0,
-                "amount_return": 0,
-                "date_order": fields.Datetime.now(),
-                "lines": [
-                    Command.create(
-                        {
-                            "product_id": self.product.id,
-                            "qty": 1,
-                            "price_unit": price,
-                            "price_subtotal": price,
-                            "price_subtotal_incl": price,
-                        }
-                    )
-                ],
-            }
+        return (
+            self.env["pos.order"]
+            .with_user(self.cashier)
+            .create(
+                {
+                    "uuid": str(uuid.uuid4()),
+                    "session_id": self.session.id,
+                    "amount_total": price,
+                    "amount_tax": 0,
+                    "amount_paid": 0,
+                    "amount_return": 0,
+                    "date_order": fields.Datetime.now(),
+                    "lines": [
+                        Command.create(
+                            {
+                                "product_id": self.product.id,
+                                "qty": 1,
+                                "price_unit": price,
+                                "price_subtotal": price,
+                                "price_subtotal_incl": price,
+                            }
+                        )
+                    ],
+                }
+            )
         )
-        return order
 
     def request(self, order, amount_minor=1999, **values):
         return {
@@ -203,9 +224,18 @@ class VivaCase(VivaShop, AccountTestInvoicingCommon):
     def check_until(self, attempt, *states, seconds=5):
         """Ask again until one of `states` is reached; the last Status."""
         deadline = time.monotonic() + seconds
-        while (status := self.check(attempt))["state"] not in states and time.monotonic() < deadline:
+        while (status := self.check(attempt))[
+            "state"
+        ] not in states and time.monotonic() < deadline:
             time.sleep(0.05)
         return status
+
+    def wait_for(self, condition, seconds=5):
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            self.assertLess(time.monotonic(), deadline, "waited in vain")
+            time.sleep(0.02)
+        return value
 
     def transaction(self, attempt):
         transaction = self.env["viva.transaction"].search([("attempt", "=", attempt)])

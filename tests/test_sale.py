@@ -1,6 +1,11 @@
 """A card payment of the till from the first press to the paid order, against the simulator."""
 
+from datetime import datetime
+
+from ..models.ledger import in_ledger
 from .common import TERMINAL_2, VivaCase
+
+LONG_AGO = datetime(2020, 1, 1)
 
 
 class TestSale(VivaCase):
@@ -21,6 +26,7 @@ class TestSale(VivaCase):
         self.assertEqual([charge["amount"] for charge in charges], [1999])
         transaction = self.transaction(request["attempt"])
         self.assertEqual(transaction.viva_transaction_id, charges[0]["transactionId"])
+        self.terminal.invalidate_recordset()
         self.assertTrue(self.terminal.interlocked_since)
         self.assertFalse(transaction.holds_terminal)
         self.assertEqual(self.violations(), [])
@@ -75,13 +81,29 @@ class TestSale(VivaCase):
         self.assertEqual(status["state"], "cancelled")
         self.assertFalse(status["charged"])
 
-    def test_cancel_although_paid(self):
-        """"Cancelled by the user", but the customer tried again and paid: the list of the day tells."""
+    def test_cancelled_although_paid(self):
+        """ "Cancelled by the user", but the customer tries again and pays: the list of the day tells, later."""
         request, _status = self.charge()
-        self.simulator.act("retry_paid")
-        status = self.check_until(request["attempt"], "approved", "cancelled", "unknown")
-        self.assertEqual(len(self.simulator.charges()), 1)
-        self.assertIn(status["state"], ("approved", "unknown"))
+        self.simulator.act("retry_paid", delay_ms=300)
+        self.assertEqual(self.check_until(request["attempt"], "cancelled")["state"], "cancelled")
+        transaction = self.transaction(request["attempt"])
+        self.assertTrue(transaction.recheck_at)
+        self.wait_for(lambda: self.simulator.charges())
+        in_ledger(
+            self.env,
+            lambda env: (
+                env["viva.transaction"].browse(transaction.id).write({"recheck_at": LONG_AGO})
+            ),
+        )
+        self.env["viva.transaction"]._settle_in_background(transaction.id)
+        status = self.check(request["attempt"])
+        self.assertEqual(status["state"], "approved")
+        self.assertEqual(
+            self.transaction(request["attempt"]).activity_ids.summary, "Charged after all"
+        )
+        self.assertEqual(
+            self.simulator.charges()[0]["transactionId"], status["result"]["transaction_id"]
+        )
 
     def test_abort_wins(self):
         request, _status = self.charge()
@@ -101,7 +123,14 @@ class TestSale(VivaCase):
         self.assertEqual(len(self.simulator.charges()), 1)
 
     def test_answers_that_differ_are_never_approved(self):
-        for number, wrong in enumerate(({"amount": 2099}, {"currency": "826"}, {"reference": "other"}, {"terminal": "1"})):
+        for number, wrong in enumerate(
+            (
+                {"amount": 2099},
+                {"currency": "826"},
+                {"reference": "other"},
+                {"terminal": "16000011"},
+            )
+        ):
             with self.subTest(wrong=wrong):
                 self.simulator.control("POST", "reset")
                 request, _status = self.charge(amount_minor=1999 + number)

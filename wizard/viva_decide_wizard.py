@@ -10,9 +10,12 @@ class VivaDecideWizard(models.TransientModel):
     transaction_id = fields.Many2one("viva.transaction", required=True, readonly=True)
     message = fields.Char(related="transaction_id.message")
     decision = fields.Selection(
-        [("approved", "The customer was charged"), ("failed", "The customer was not charged")], required=True
+        [("approved", "The customer was charged"), ("failed", "The customer was not charged")],
+        required=True,
     )
-    reason = fields.Char(required=True, help="What you have seen: the terminal's slip, Viva's portal …")
+    reason = fields.Char(
+        required=True, help="What you have seen: the terminal's slip, Viva's portal …"
+    )
 
     def action_decide(self):
         self.ensure_one()

@@ -17,7 +17,11 @@ class VivaFindTerminals(models.TransientModel):
     def _open(self, account):
         """Ask Viva, then show the dialog."""
         devices = account._devices()
-        known = self.env["viva.terminal"].with_context(active_test=False).search([("account_id", "=", account.id)])
+        known = (
+            self.env["viva.terminal"]
+            .with_context(active_test=False)
+            .search([("account_id", "=", account.id)])
+        )
         registered = set(known.mapped("viva_id"))
         other = self.env.ref("viva_payments.terminal_model_other")
         lines = [
@@ -25,7 +29,9 @@ class VivaFindTerminals(models.TransientModel):
                 "viva_id": device.terminal_id,
                 "name": device.terminal_id,
                 "store": device.source_code,
-                "status": str(device.status_id) if device.status_id is not None and 0 <= device.status_id <= 7 else False,
+                "status": str(device.status_id)
+                if device.status_id is not None and 0 <= device.status_id <= 7
+                else False,
                 "model_id": other.id,
                 "is_registered": device.terminal_id in registered,
                 "is_chosen": device.status_id == 1 and device.terminal_id not in registered,
@@ -39,7 +45,9 @@ class VivaFindTerminals(models.TransientModel):
                     "(Sales > Physical Payments > Card Terminals) and try again."
                 )
             )
-        wizard = self.create({"account_id": account.id, "line_ids": [Command.create(line) for line in lines]})
+        wizard = self.create(
+            {"account_id": account.id, "line_ids": [Command.create(line) for line in lines]}
+        )
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Terminals at Viva"),

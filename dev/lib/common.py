@@ -89,9 +89,8 @@ def run(*command: object, log: str = "setup.log", **options) -> None:
         handle.write(f"\n$ {' '.join(words)}\n".encode())
         handle.flush()
         start = handle.tell()
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT, **options
-        )
+        options = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, **options}
+        done = subprocess.run(words, stdout=handle, **options)
     if done.returncode:
         with open(path, "rb") as handle:
             handle.seek(start)

@@ -1,14 +1,15 @@
 """Prepared databases: made once, copied for every run.
 
 *Base* holds Odoo with the modules below and demo data (one per Odoo version). *Template* is the base
-with this addon, made again whenever something of it changes that lives in the database.
+with this addon, made again whenever something of it changes that lives in the database. *Shop* is the
+template with the demo shop.
 """
 
 import contextlib
 import fcntl
 import os
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 from .common import ROOT, digest, locked, remove, step
 from .environment import Environment
@@ -19,7 +20,9 @@ BASE_MODULES = ("point_of_sale", "pos_hr")
 CONTENT = ("models", "wizard", "data", "views", "security", "i18n", "report", "bridges")
 SUFFIXES = {".py", ".xml", ".csv", ".sql", ".po", ".pot"}
 
-TEMPLATES_KEPT = 4
+TEMPLATES_KEPT = 6
+
+DEMO = ROOT / "dev" / "demo.py"
 
 
 def content_hash() -> str:
@@ -34,28 +37,48 @@ def content_hash() -> str:
 
 
 def base(env: Environment) -> str:
+    """Odoo with demo data, without this addon."""
     name = f"viva_base_{digest(env.source.key, env.venv.name, *BASE_MODULES)}"
-    with locked("templates"):
-        if not _ready(env, name):
-            with step("base database with the demo shops"), _making(env, name):
-                env.odoo(
-                    "-d", name, "--with-demo", "-i", ",".join(BASE_MODULES), "--stop-after-init"
-                )
+    modules = ",".join(BASE_MODULES)
+    _prepare(
+        env,
+        name,
+        "base database with demo data",
+        lambda: env.odoo("-d", name, "--with-demo", "-i", modules, "--stop-after-init"),
+    )
     return name
 
 
 def template(env: Environment) -> str:
-    """The name of a database with this addon (and its bridges) installed, ready to be copied."""
+    """A database with this addon (and its bridges) installed, ready to be copied."""
     below = base(env)
     name = f"viva_template_{digest(below, content_hash())}"
-    with locked("templates"):
-        if not _ready(env, name):
-            _forget_old(env)
-            with step("database with viva_payments"), _making(env, name):
-                copy(env, below, name)
-                env.odoo("-d", name, "-i", "viva_payments", "--stop-after-init")
-        _used(env, name).touch()
+
+    def make() -> None:
+        copy(env, below, name)
+        env.odoo("-d", name, "-i", "viva_payments", "--stop-after-init")
+
+    _prepare(env, name, "database with viva_payments", make)
     return name
+
+
+def shop(env: Environment) -> str:
+    """The template with the demo shop of dev/demo.py."""
+    below = template(env)
+    name = f"{below}_shop_{digest(DEMO.read_bytes())}"
+
+    def make() -> None:
+        copy(env, below, name)
+        prepare_shop(env, name)
+
+    _prepare(env, name, "database with the demo shop", make)
+    return name
+
+
+def prepare_shop(env: Environment, database: str) -> None:
+    """Run dev/demo.py: make what is missing."""
+    with open(DEMO) as script:
+        env.odoo("shell", "-d", database, stdin=script)
 
 
 def copy(env: Environment, source: str, target: str) -> None:
@@ -78,9 +101,8 @@ def drop(env: Environment, name: str) -> None:
 
 
 @contextlib.contextmanager
-def throw_away(env: Environment, purpose: str):
-    """A copy of the template that is dropped at the end; those of killed runs are dropped too."""
-    source = template(env)
+def throw_away(env: Environment, purpose: str, source: str):
+    """A copy of ``source`` that is dropped at the end; those of killed runs are dropped too."""
     folder = env.data_dir / "in-use"
     folder.mkdir(exist_ok=True)
     for path in folder.iterdir():
@@ -99,28 +121,21 @@ def throw_away(env: Environment, purpose: str):
             (folder / name).unlink()
 
 
-def _used(env: Environment, name: str) -> Path:
-    """A file that stands for a finished template; its time tells when it was used last."""
-    return env.data_dir / f"{name}.ready"
-
-
-def _ready(env: Environment, name: str) -> bool:
-    if _used(env, name).exists() and env.postgres.exists(name):
-        return True
-    drop(env, name)
-    return False
-
-
-@contextlib.contextmanager
-def _making(env: Environment, name: str):
-    """Nothing half made is left behind."""
-    try:
-        yield
-        env.postgres.sql("VACUUM ANALYZE", name)
-        _used(env, name).touch()
-    except BaseException:
-        drop(env, name)
-        raise
+def _prepare(env: Environment, name: str, what: str, make: Callable[[], None]) -> None:
+    """Make a database once; nothing half made is left behind."""
+    ready = env.data_dir / f"{name}.ready"
+    with locked("templates"):
+        if not (ready.exists() and env.postgres.exists(name)):
+            _forget_old(env)
+            drop(env, name)
+            with step(what):
+                try:
+                    make()
+                    env.postgres.sql("VACUUM ANALYZE", name)
+                except BaseException:
+                    drop(env, name)
+                    raise
+        ready.touch()
 
 
 def _forget_old(env: Environment) -> None:

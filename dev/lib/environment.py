@@ -86,9 +86,10 @@ class Environment:
         """Odoo's start script with the environment's Python, for ``subprocess``."""
         return [str(self.python), str(self.source.script), *map(str, words)]
 
-    def odoo(self, *words: object, log: str = "odoo-setup.log") -> None:
+    def odoo(self, *words: object, **options) -> None:
         """Run Odoo to its end, quietly."""
-        run(*self.odoo_command(*words), log=log, env=self.variables, cwd=self.checkout)
+        options = {"log": "odoo-setup.log", "env": self.variables, "cwd": self.checkout, **options}
+        run(*self.odoo_command(*words), **options)
 
 
 def prepare() -> Environment:

@@ -15,7 +15,9 @@ def main(arguments: list[str]) -> int:
     with environment.postgres.running():
         if any(word.startswith(("-d", "--database")) for word in arguments):
             return _call(environment, arguments)
-        with databases.throw_away(environment, "shell") as database:
+        with databases.throw_away(
+            environment, "shell", databases.template(environment)
+        ) as database:
             command = arguments[:1] if arguments and not arguments[0].startswith("-") else []
             rest = arguments[len(command) :]
             return _call(environment, [*command, f"--database={database}", *rest])

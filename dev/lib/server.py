@@ -1,18 +1,26 @@
 """Programs that serve HTTP: a real Odoo, the simulator. Each leads a process group of its own."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 from .common import ROOT, Problem
 from .environment import Environment
+from .rpc import Client
 
 HOST = "127.0.0.1"
+
+# The account of dev/demo.py, and what a shop ticks for it in Viva's portal (viva/webhooks.md).
+ACCOUNT = "Viva (simulator)"
+EVENTS = [1796, 1797, 1798, 1802, 1803]
 
 
 def free_port() -> int:
@@ -31,7 +39,7 @@ def port_is_taken(port: int) -> bool:
     return False
 
 
-class Server:
+class Server(ABC):
     """A child process that counts as started when ``health`` answers 200."""
 
     name = "server"
@@ -43,10 +51,12 @@ class Server:
         self.url = f"http://{HOST}:{port}"
         self.process: subprocess.Popen | None = None
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """What to run."""
 
     def options(self) -> dict:
+        """Options of ``subprocess.Popen``."""
         return {}
 
     def start(self, timeout: float = 90) -> None:
@@ -65,7 +75,7 @@ class Server:
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > limit:
                 self.kill()
-                raise Problem(f"{self.name} did not start; see {self.log}")
+                raise Problem(f"Starting {self.name} failed; see {self.log}")
             time.sleep(0.1)
 
     def answers(self) -> bool:
@@ -129,13 +139,17 @@ class Odoo(Server):
             *self.extra,
         )
 
+    def client(self, login: str, timeout: float = 60) -> Client:
+        """Log in; in the demo shop every password equals the login."""
+        return Client(self.url, self.database, login, timeout=timeout)
+
     def options(self) -> dict:
         variables = {**self.environment.variables, **self.variables}
         return {"env": variables, "cwd": self.environment.checkout}
 
 
 class Simulator(Server):
-    name = "The simulator"
+    name = "the simulator"
     health = "/control/health"
 
     def __init__(self, environment: Environment, log: Path, *, port: int | None = None):
@@ -147,3 +161,30 @@ class Simulator(Server):
 
     def options(self) -> dict:
         return {"cwd": ROOT}
+
+    def control(self, method: str, path: str, body: dict | None = None) -> Any:
+        """One call of the control API: ``control("POST", "settings", {"latency_ms": 150})``."""
+        request = urllib.request.Request(
+            f"{self.url}/control/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def connect(self, odoo: Odoo) -> None:
+        """What an administrator does once: enter the addresses, press *Check*, and give the
+        webhook's address to Viva (the simulator forgets it when it stops).
+        """
+        admin = odoo.client("admin")
+        known = ["id", "api_url", "webhook_path"]
+        (account,) = admin.call("viva.account", "search_read", [("name", "=", ACCOUNT)], known)
+        if account["api_url"] != self.url:
+            addresses = dict.fromkeys(("accounts_url", "api_url", "www_url"), self.url)
+            admin.call("viva.account", "write", [account["id"]], addresses)
+        admin.call("viva.account", "action_check", [account["id"]])
+        hook = {"url": f"{odoo.url}/viva/webhook/{account['webhook_path']}", "events": EVENTS}
+        answer = self.control("POST", "webhooks", hook)
+        if not answer["verified"]:
+            raise Problem(f"The simulator could not verify Odoo's webhook: {answer['detail']}")

@@ -122,7 +122,7 @@ def _odoo(environment: Environment, files: list[str], words: list[str]) -> None:
     browser.get()
     addon = environment.addon
     targets = [ROOT / file if file.startswith("bridges/") else addon / file for file in files]
-    with databases.throw_away(environment, "test") as database:
+    with databases.throw_away(environment, "test", databases.template(environment)) as database:
         command = [
             *(environment.python, "-m", "pytest", "-c", addon / "pyproject.toml"),
             f"--rootdir={addon.parent}",

@@ -206,7 +206,9 @@ def test_read_final_pending_missing():
 
 
 def test_abort():
-    driver, transport = make(answer(200, x_viva_correlationid="26-1-A"), answer(409, {"detail": "…"}))
+    driver, transport = make(
+        answer(200, x_viva_correlationid="26-1-A"), answer(409, {"detail": "…"})
+    )
     assert driver.abort(ABORT) == Accepted("26-1-A")
     assert driver.abort(ABORT).repeated
     request = transport.requests[0]
@@ -503,7 +505,12 @@ def test_environments():
 
 @pytest.mark.parametrize(
     "address",
-    ["http://127.0.0.1:8970", "http://localhost:8970/", "http://[::1]:8970", "https://x.example/a/"],
+    [
+        "http://127.0.0.1:8970",
+        "http://localhost:8970/",
+        "http://[::1]:8970",
+        "https://x.example/a/",
+    ],
 )
 def test_addresses(address):
     assert not Endpoints(address, address, address).api.endswith("/")

@@ -51,7 +51,7 @@ def test_table(currency, digits, number):
         (1.1 + 2.2, "EUR", 330),
         (229.99999999999997, "EUR", 23000),
         ("229.99999999999997", "EUR", 23000),
-        (Decimal(19.99), "EUR", 1999),
+        (Decimal.from_float(19.99), "EUR", 1999),
         (1e-16, "EUR", 0),
         (4.35, "EUR", 435),
         (1980, "JPY", 1980),

@@ -37,9 +37,13 @@ def violations(simulator):
 
 def test_it_imports_nothing_of_the_addon():
     code = "import sys, simulator.__main__; print([n for n in sys.modules if n.split('.')[0] in ('drivers', 'odoo')])"
-    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == "[]"
+    assert (
+        subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == "[]"
+    )
     for source in (ROOT / "simulator").glob("*.py"):
-        assert not re.search(r"^\s*(from|import)\s+(odoo|drivers)", source.read_text(), re.M), source
+        assert not re.search(r"^\s*(from|import)\s+(odoo|drivers)", source.read_text(), re.M), (
+            source
+        )
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -75,7 +79,10 @@ def test_token_by_basic_and_by_form(viva):
         "client_secret": viva.credentials[1],
         "scope": "urn:viva:payments:ecr:api",
     }
-    assert httpx.post(f"{viva.simulator.url}/connect/token", data=form, **PLAIN).json()["scope"] == form["scope"]
+    assert (
+        httpx.post(f"{viva.simulator.url}/connect/token", data=form, **PLAIN).json()["scope"]
+        == form["scope"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,10 @@ def test_token_expires(simulator, viva):
     assert viva.http.get("/ecr/v1/sessions").status_code == 200
     simulator.control("POST", "clock", {"advance_s": 3601})
     response = viva.http.get("/ecr/v1/sessions")
-    assert (response.status_code, response.json()) == (401, {"detail": "Could not validate credentials"})
+    assert (response.status_code, response.json()) == (
+        401,
+        {"detail": "Could not validate credentials"},
+    )
     viva.renew()
     assert viva.http.get("/ecr/v1/sessions").status_code == 200
 
@@ -115,8 +125,13 @@ def test_token_ttl_setting(simulator, viva):
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic c2ltOnNpbQ==", 'Bearer "quoted"'])
 def test_bad_authorisation(viva, header):
     del viva.http.headers["Authorization"]
-    response = viva.http.get("/ecr/v1/sessions", headers={"Authorization": header} if header else {})
-    assert (response.status_code, response.json()) == (401, {"detail": "Could not validate credentials"})
+    response = viva.http.get(
+        "/ecr/v1/sessions", headers={"Authorization": header} if header else {}
+    )
+    assert (response.status_code, response.json()) == (
+        401,
+        {"detail": "Could not validate credentials"},
+    )
 
 
 def test_the_roles_of_the_hosts_stay_apart(simulator, viva):
@@ -126,10 +141,16 @@ def test_the_roles_of_the_hosts_stay_apart(simulator, viva):
     checkout = VivaClient(simulator, client="checkout")
     found = checkout.http.get(path).json()
     assert (found["amount"], found["merchantTrns"], found["statusId"]) == (12.5, "POS/0042/1", "F")
-    assert datetime.fromisoformat(found["insDate"]).utcoffset() in (timedelta(hours=2), timedelta(hours=3))
+    assert datetime.fromisoformat(found["insDate"]).utcoffset() in (
+        timedelta(hours=2),
+        timedelta(hours=3),
+    )
     assert checkout.http.post("/ecr/v1/devices:search", json={}).status_code == 401
     assert httpx.get(f"{simulator.url}{path}", auth=viva.basic, **PLAIN).status_code == 401
-    assert httpx.get(f"{simulator.url}/api/transactions", auth=viva.credentials, **PLAIN).status_code == 401
+    assert (
+        httpx.get(f"{simulator.url}/api/transactions", auth=viva.credentials, **PLAIN).status_code
+        == 401
+    )
 
 
 def test_headers_of_the_service(viva):
@@ -150,7 +171,9 @@ def test_devices(viva):
         "sourceCode": "1234",
         "virtualTerminalId": TERMINAL,
     }
-    live = viva.http.post("/ecr/v1/devices:search", json={"statusId": 1, "sourceCode": "1234"}).json()
+    live = viva.http.post(
+        "/ecr/v1/devices:search", json={"statusId": 1, "sourceCode": "1234"}
+    ).json()
     assert [device["terminalId"] for device in live] == [TERMINAL, TERMINAL_2]
     assert viva.http.post("/ecr/v1/devices:search", json={"sourceCode": "9999"}).json() == []
     assert violations(viva.simulator) == []
@@ -167,14 +190,18 @@ def test_two_merchants_are_kept_apart(simulator, viva):
     simulator.act("tap")
     result = viva.final(session_id)
     assert other.http.get("/ecr/v1/sessions").json() == []
-    assert other.follow_up("refund", session_id, 1250, terminalId=FOREIGN_TERMINAL).status_code == 404
+    assert (
+        other.follow_up("refund", session_id, 1250, terminalId=FOREIGN_TERMINAL).status_code == 404
+    )
     basic = ("22222222-2222-3333-4444-555555555555", "sim2-api-key")
     path = f"{simulator.url}/api/transactions/{result['transactionId']}"
     assert httpx.get(path, auth=basic, **PLAIN).json()["Transactions"] == []
 
 
 def test_terminals_can_be_added(simulator, viva):
-    simulator.control("POST", "terminals", {"terminalId": "16000099", "statusId": 1, "sourceCode": "7777"})
+    simulator.control(
+        "POST", "terminals", {"terminalId": "16000099", "statusId": 1, "sourceCode": "7777"}
+    )
     assert viva.paid(terminalId="16000099")["success"]
     simulator.control("POST", "reset")
     assert len(simulator.control("GET", "terminals")) == 4
@@ -186,14 +213,24 @@ def test_terminals_can_be_added(simulator, viva):
 def test_a_sale_is_paid(simulator, viva):
     session_id = viva.sale()
     pending = viva.get(session_id)
-    assert (pending.status_code, pending.json()) == (202, {"detail": "The session is being processed"})
+    assert (pending.status_code, pending.json()) == (
+        202,
+        {"detail": "The session is being processed"},
+    )
     simulator.act("tap")
     result = viva.final(session_id)
     assert result["success"] is True and result["eventId"] == 0 and result["amount"] == 1250
     assert (result["merchantReference"], result["customerTrns"]) == ("POS/0042/1", "Table 7")
     assert (result["transactionTypeId"], result["panEntryMode"]) == (5, "07")
-    assert (result["primaryAccountNumberMasked"], result["bankId"]) == ("414746******0133", "NET_VISA")
-    assert (result["abortOperation"], result["abortAckTime"], result["abortSuccess"]) == (False, None, False)
+    assert (result["primaryAccountNumberMasked"], result["bankId"]) == (
+        "414746******0133",
+        "NET_VISA",
+    )
+    assert (result["abortOperation"], result["abortAckTime"], result["abortSuccess"]) == (
+        False,
+        None,
+        False,
+    )
     assert isinstance(result["retrievalReferenceNumber"], int)
     assert str(result["retrievalReferenceNumber"]).endswith(str(result["referenceNumber"]))
     assert result["orderCode"] == result["shortOrderCode"] + TERMINAL[-6:]
@@ -209,8 +246,16 @@ def test_a_sale_is_paid(simulator, viva):
     ("action", "options", "expected"),
     [
         ("insert_pin", {}, {"panEntryMode": "05", "transactionTypeId": 5}),
-        ("tap", {"card": "mastercard"}, {"applicationLabel": "Debit Mastercard", "bankId": "NET_MASTER"}),
-        ("iris", {}, {"transactionTypeId": 60, "bankId": "NET_IRIS", "primaryAccountNumberMasked": None}),
+        (
+            "tap",
+            {"card": "mastercard"},
+            {"applicationLabel": "Debit Mastercard", "bankId": "NET_MASTER"},
+        ),
+        (
+            "iris",
+            {},
+            {"transactionTypeId": 60, "bankId": "NET_IRIS", "primaryAccountNumberMasked": None},
+        ),
     ],
 )
 def test_ways_to_pay(simulator, viva, action, options, expected):
@@ -289,7 +334,9 @@ def test_a_fraction_is_charged_truncated(simulator, viva):
 
 
 def test_a_wrong_content_type_gives_the_list_form(simulator, viva):
-    response = viva.http.post("/ecr/v1/transactions:sale", content=b"{}", headers={"Content-Type": "text/plain"})
+    response = viva.http.post(
+        "/ecr/v1/transactions:sale", content=b"{}", headers={"Content-Type": "text/plain"}
+    )
     expected = [{"loc": ["body"], "msg": "value is not a valid dict", "type": "type_error.dict"}]
     assert (response.status_code, response.json()["detail"]) == (422, expected)
     assert violations(simulator) == ["content type is not application/json"]
@@ -302,7 +349,9 @@ def test_unknown_addresses_are_noted(simulator, viva):
 
 
 def test_strict_switches(simulator, viva):
-    simulator.control("POST", "settings", {"strict": {"missing_field": 400, "unknown_terminal": "pending"}})
+    simulator.control(
+        "POST", "settings", {"strict": {"missing_field": 400, "unknown_terminal": "pending"}}
+    )
     response = viva.post("sale", viva.sale_body(amount=...))
     assert (response.status_code, response.json()) == (400, {"detail": "amount: field required"})
     session_id = viva.sale(terminalId="99")
@@ -335,7 +384,11 @@ def test_no_card(simulator, viva, action, event_id):
     session_id = viva.sale()
     simulator.act(action)
     result = viva.final(session_id)
-    assert (result["success"], result["eventId"], result["transactionId"]) == (False, event_id, None)
+    assert (result["success"], result["eventId"], result["transactionId"]) == (
+        False,
+        event_id,
+        None,
+    )
     assert (result["orderCode"], result["panEntryMode"], result["tid"]) == ("0", "00", TERMINAL)
     assert charges(simulator) == []
 
@@ -353,7 +406,11 @@ def test_the_request_lapses_after_a_minute(simulator, viva):
 @pytest.mark.parametrize(("amount", "reason"), [(9905, 10005), (9951, 10051), (9961, 10061)])
 def test_decline_amounts(simulator, viva, amount, reason):
     result = viva.paid(amount=amount)
-    assert (result["success"], result["eventId"], result["transactionEventId"]) == (False, 1006, reason)
+    assert (result["success"], result["eventId"], result["transactionEventId"]) == (
+        False,
+        1006,
+        reason,
+    )
     assert result["transactionId"] and result["authorizationId"] == "000000"
     assert result["transactionTypeId"] is None and result["applicationLabel"]
     assert charges(simulator) == []
@@ -371,7 +428,11 @@ def test_both_forms_of_a_decline(simulator, viva):
     session_id = viva.sale()
     simulator.act("decline", form="server", event_id=1010)
     result = viva.final(session_id)
-    assert (result["eventId"], result["transactionId"], result["retrievalReferenceNumber"]) == (1010, None, None)
+    assert (result["eventId"], result["transactionId"], result["retrievalReferenceNumber"]) == (
+        1010,
+        None,
+        None,
+    )
 
 
 def test_a_second_card_in_the_same_session(simulator, viva):
@@ -393,7 +454,11 @@ def test_iris_that_fails_and_iris_that_is_not_paid(simulator, viva):
     assert viva.get(session_id).status_code == 202, "a request with a QR code cannot be aborted"
     simulator.act("iris")
     result = viva.final(session_id)
-    assert (result["success"], result["abortOperation"], result["abortSuccess"]) == (True, True, False)
+    assert (result["success"], result["abortOperation"], result["abortSuccess"]) == (
+        True,
+        True,
+        False,
+    )
 
 
 def test_a_tip_raises_the_amount(simulator, viva):
@@ -480,7 +545,9 @@ def test_cancelled_and_then_paid(simulator, viva):
     (charge,) = until(lambda: charges(simulator))
     assert charge["sessionId"] == session_id
     assert viva.get(session_id).json()["success"] is False
-    listed = until(lambda: (found := viva.http.get("/ecr/v1/sessions").json()) and len(found) == 2 and found)
+    listed = until(
+        lambda: (found := viva.http.get("/ecr/v1/sessions").json()) and len(found) == 2 and found
+    )
     assert [item["success"] for item in listed] == [False, True]
     assert listed[1]["transactionId"] == charge["transactionId"]
 
@@ -495,7 +562,9 @@ def test_cancelled_and_paid_but_not_in_the_list(simulator, viva):
 
 
 def test_terminals_that_act_by_themselves(simulator, viva):
-    simulator.control("POST", "settings", {"auto": {"action": "tap", "delay_ms": 10, "card": "maestro"}})
+    simulator.control(
+        "POST", "settings", {"auto": {"action": "tap", "delay_ms": 10, "card": "maestro"}}
+    )
     assert viva.final(viva.sale())["applicationLabel"] == "Maestro"
     assert viva.final(viva.sale(terminalId=TERMINAL_2))["success"]
 
@@ -517,7 +586,11 @@ def test_an_abort_that_wins(simulator, viva):
     assert viva.abort(session_id).status_code == 409
     result = viva.final(session_id)
     assert (result["success"], result["eventId"]) == (False, 1016)
-    assert result["abortOperation"] is True and result["abortSuccess"] is True and result["abortAckTime"]
+    assert (
+        result["abortOperation"] is True
+        and result["abortSuccess"] is True
+        and result["abortAckTime"]
+    )
     assert viva.abort(session_id).status_code == 404
     assert charges(simulator) == []
 
@@ -527,7 +600,11 @@ def test_an_abort_that_loses(simulator, viva):
     assert viva.abort(session_id).status_code == 200
     simulator.act("tap")
     result = viva.final(session_id)
-    assert (result["success"], result["abortOperation"], result["abortSuccess"]) == (True, True, False)
+    assert (result["success"], result["abortOperation"], result["abortSuccess"]) == (
+        True,
+        True,
+        False,
+    )
     assert len(charges(simulator)) == 1
 
 

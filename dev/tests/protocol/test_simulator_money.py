@@ -44,7 +44,11 @@ def test_a_full_refund_on_the_same_day_is_a_void(simulator, viva):
 def test_a_partial_refund_before_clearing_fails(simulator, viva):
     sale = viva.paid()
     result = viva.follow_up_result("refund", sale["sessionId"], 500)
-    assert (result["success"], result["eventId"], result["message"]) == (False, 1099, "Unknown error")
+    assert (result["success"], result["eventId"], result["message"]) == (
+        False,
+        1099,
+        "Unknown error",
+    )
     simulator.control("POST", "settings", {"strict": {"partial_before_clearing": True}})
     assert viva.follow_up_result("refund", sale["sessionId"], 500)["transactionTypeId"] == 4
 
@@ -155,7 +159,11 @@ def test_search_by_day_order_and_id(simulator, viva):
     answer = legacy(viva, "GET", params={"date": today}).json()
     (row,) = answer["Transactions"]
     assert (answer["Success"], answer["ErrorCode"]) == (True, 0)
-    assert (row["Amount"], row["TransactionId"], row["MerchantTrns"]) == (12.5, sale["transactionId"], "POS/0042/1")
+    assert (row["Amount"], row["TransactionId"], row["MerchantTrns"]) == (
+        12.5,
+        sale["transactionId"],
+        "POS/0042/1",
+    )
     assert row["TransactionType"]["TransactionTypeId"] == 5 and row["ClearanceDate"] is None
     by_id = legacy(viva, "GET", f"/{sale['transactionId']}").json()
     assert [found["StatusId"] for found in by_id["Transactions"]] == ["F"]
@@ -180,7 +188,10 @@ def test_void_and_refund_by_api(simulator, viva):
     sale = viva.paid()
     path = f"/{sale['transactionId']}"
     refused = legacy(viva, "DELETE", path, params={"amount": 500})
-    assert (refused.status_code, refused.json()["ErrorText"]) == (400, "PaymentsInvalidAmountForVoid")
+    assert (refused.status_code, refused.json()["ErrorText"]) == (
+        400,
+        "PaymentsInvalidAmountForVoid",
+    )
     assert refused.json()["Success"] is False and refused.json()["ErrorCode"] == 400
     done = legacy(viva, "DELETE", path, params={"amount": 1250, "currencyCode": "978"})
     assert (done.status_code, done.json()["Amount"], done.json()["Success"]) == (200, 12.5, True)
@@ -197,7 +208,10 @@ def test_reversal_refusals(simulator, viva):
     path = f"/{sale['transactionId']}"
     assert legacy(viva, "DELETE", path).json()["ErrorText"] == "Negative or zero amount in reversal"
     assert legacy(viva, "DELETE", path, params={"amount": "12.50"}).status_code == 400
-    assert legacy(viva, "DELETE", path, params={"amount": 1250, "currencyCode": "826"}).status_code == 400
+    assert (
+        legacy(viva, "DELETE", path, params={"amount": 1250, "currencyCode": "826"}).status_code
+        == 400
+    )
     assert legacy(viva, "DELETE", "/unknown", params={"amount": 1250}).status_code == 404
     simulator.control("POST", "settings", {"refunds": False})
     assert legacy(viva, "DELETE", path, params={"amount": 1250}).status_code == 403
@@ -214,12 +228,21 @@ def test_capture_by_api(simulator, viva):
     assert legacy(viva, "POST", path, json={"amount": 1251}).status_code == 400
     assert legacy(viva, "POST", path, json={"amount": "1000"}).status_code == 400
     done = legacy(viva, "POST", path, json={"amount": 1000, "merchantTrns": "invoice 7"})
-    assert (done.status_code, done.json()["TransactionTypeId"], done.json()["Amount"]) == (200, 0, 10.0)
+    assert (done.status_code, done.json()["TransactionTypeId"], done.json()["Amount"]) == (
+        200,
+        0,
+        10.0,
+    )
     assert rows(simulator)[0]["merchantReference"] == "invoice 7"
     again = legacy(viva, "POST", path, json={"amount": 100})
-    assert (again.status_code, again.json()["ErrorText"]) == (403, "Preauth has expired or already captured")
+    assert (again.status_code, again.json()["ErrorText"]) == (
+        403,
+        "Preauth has expired or already captured",
+    )
     sale = viva.paid()
-    assert legacy(viva, "POST", f"/{sale['transactionId']}", json={"amount": 100}).status_code == 403
+    assert (
+        legacy(viva, "POST", f"/{sale['transactionId']}", json={"amount": 100}).status_code == 403
+    )
     simulator.control("POST", "settings", {"captures": False})
     assert legacy(viva, "POST", path, json={"amount": 100}).status_code == 403
 
@@ -236,7 +259,9 @@ def test_iris_is_not_found_by_the_checkout_look_up(simulator, viva):
 def test_webhook_key(simulator, viva):
     path = f"{simulator.url}/api/messages/config/token"
     key = httpx.get(path, auth=viva.basic, **PLAIN).json()["Key"]
-    merchant = next(item for item in simulator.control("GET", "merchants") if item["merchant_id"] == MERCHANT)
+    merchant = next(
+        item for item in simulator.control("GET", "merchants") if item["merchant_id"] == MERCHANT
+    )
     assert key == merchant["webhook_key"] and len(key) == 40
     wrong = httpx.get(path, auth=(MERCHANT, "wrong"), **PLAIN)
     assert (wrong.status_code, wrong.content) == (401, b"")

@@ -27,11 +27,11 @@ def test_every_pair(old, new):
 
 def test_groups():
     assert set(STATES) == set(ALLOWED) and len(STATES) == 8
-    assert OPEN == {"draft", "sent", "pending"}
-    assert UNSETTLED == {"draft", "sent", "pending", "unknown"}
-    assert FINAL == {"approved", "declined", "cancelled", "failed"}
-    assert FINAL | UNSETTLED == set(STATES) and not FINAL & UNSETTLED
-    assert LATE_APPROVAL == {(no, "approved") for no in ("declined", "cancelled", "failed")}
+    assert {"draft", "sent", "pending"} == OPEN
+    assert {"draft", "sent", "pending", "unknown"} == UNSETTLED
+    assert {"approved", "declined", "cancelled", "failed"} == FINAL
+    assert set(STATES) == FINAL | UNSETTLED and not FINAL & UNSETTLED
+    assert {(no, "approved") for no in ("declined", "cancelled", "failed")} == LATE_APPROVAL
     assert all(may_move(old, new) for old, new in LATE_APPROVAL)
 
 

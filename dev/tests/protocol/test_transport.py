@@ -76,9 +76,11 @@ def test_connect_timeout(transport):
 
 
 def test_server_that_does_not_speak_tls(transport):
-    with SocketServer(lambda connection, number: connection.sendall(b"hello\r\n")) as server:
-        with pytest.raises(ConnectFailed):
-            transport.send(post(f"https://127.0.0.1:{server.port}/"))
+    def script(connection, number):
+        connection.sendall(b"hello\r\n")
+
+    with SocketServer(script) as server, pytest.raises(ConnectFailed):
+        transport.send(post(f"https://127.0.0.1:{server.port}/"))
 
 
 def test_server_that_is_silent_in_the_tls_handshake(transport):
@@ -114,18 +116,17 @@ def test_proxy_that_is_down(transport, monkeypatch):
 
 
 def test_closed_before_reading(transport):
-    with SocketServer(lambda connection, number: None) as server:
-        with pytest.raises(ResponseLost):
-            transport.send(post(server.url))
+    with SocketServer(lambda connection, number: None) as server, pytest.raises(ResponseLost):
+        transport.send(post(server.url))
 
 
 def test_reset_before_reading(transport):
     def script(connection, number):
+        connection.recv(1, socket.MSG_PEEK)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
-    with SocketServer(script) as server:
-        with pytest.raises(ResponseLost):
-            transport.send(post(server.url))
+    with SocketServer(script) as server, pytest.raises(ResponseLost):
+        transport.send(post(server.url))
 
 
 def test_closed_after_reading(transport):
@@ -149,9 +150,8 @@ def test_half_an_answer(transport, part):
         server.request(connection)
         connection.sendall(part)
 
-    with SocketServer(script) as server:
-        with pytest.raises(ResponseLost):
-            transport.send(post(server.url))
+    with SocketServer(script) as server, pytest.raises(ResponseLost):
+        transport.send(post(server.url))
 
 
 def test_server_that_never_answers(transport):

@@ -356,11 +356,11 @@ def test_ours_in_the_list_without_a_result_is_a_doubt():
 
 
 def test_every_documented_event_has_words():
-    documented = (
-        [1000, 1001, 1002, 1003, 1004, *range(1006, 1015), 1016, 1017, 1018, 1019, 1020, 1021]
-        + [1076, 1077, 1083, 1099, 1100, 1101, 1102, 2000, 3000, 3001, 3002, 3099, 4000]
-        + [*range(5000, 5007), 6000, 6102, 6201, *range(7001, 7006)]
-    )
+    documented = [
+        *(1000, 1001, 1002, 1003, 1004, *range(1006, 1015), 1016, 1017, 1018, 1019, 1020, 1021),
+        *(1076, 1077, 1083, 1099, 1100, 1101, 1102, 2000, 3000, 3001, 3002, 3099, 4000),
+        *(*range(5000, 5007), 6000, 6102, 6201, *range(7001, 7006)),
+    ]
     for event_id in documented:
         state, code = event_words(event_id)
         assert state in ("declined", "cancelled", "failed")
@@ -370,8 +370,9 @@ def test_every_documented_event_has_words():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 CRITICAL = ("sessionId", "terminalId", "amount", "currencyCode", "success", "transactionTypeId")
@@ -419,7 +420,9 @@ def test_the_rule_of_amounts(asked_amount, tip, surcharge, off):
         assert verdict.approved_amount - verdict.tip - verdict.surcharge == asked_amount
 
 
-@given(st.lists(st.sampled_from([PAID, CANCELLED, DECLINED_BEFORE, DECLINED_BY_ISSUER]), max_size=6))
+@given(
+    st.lists(st.sampled_from([PAID, CANCELLED, DECLINED_BEFORE, DECLINED_BY_ISSUER]), max_size=6)
+)
 def test_the_order_of_a_list_does_not_matter(bodies):
     outcomes = [parse_session(body) for body in bodies]
     first = judge_listed(ASKED, outcomes)

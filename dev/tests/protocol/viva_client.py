@@ -8,7 +8,9 @@ from simulator_process import MERCHANT, TERMINAL, SimulatorProcess, until
 
 
 class VivaClient:
-    def __init__(self, simulator: SimulatorProcess, prefix: str = "sim", client: str = "client") -> None:
+    def __init__(
+        self, simulator: SimulatorProcess, prefix: str = "sim", client: str = "client"
+    ) -> None:
         self.simulator = simulator
         self.http = httpx.Client(base_url=simulator.url, trust_env=False, verify=False, timeout=10)
         secret = "secret" if client == "client" else f"{client}-secret"
@@ -71,7 +73,9 @@ class VivaClient:
         self.last_session = str(body["sessionId"])
         return self.post(operation, body)
 
-    def follow_up_result(self, operation: str, parent: str, amount: int, **changes: Any) -> dict[str, Any]:
+    def follow_up_result(
+        self, operation: str, parent: str, amount: int, **changes: Any
+    ) -> dict[str, Any]:
         response = self.follow_up(operation, parent, amount, **changes)
         assert response.status_code == 200, response.text
         return self.final(self.last_session)

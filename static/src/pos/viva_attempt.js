@@ -59,7 +59,7 @@ export function phaseOf({ status, refusal, doubt }) {
     if (!status) {
         return doubt ? "unknown" : "sending";
     }
-    if (status.charged || status.forced) {
+    if (status.charged || (status.forced && status.state === "approved")) {
         return "paid";
     }
     if (status.final || status.state === "refused") {

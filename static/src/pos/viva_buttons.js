@@ -12,7 +12,6 @@ export class VivaButtons {
         this.till = till;
         this.pos = till.pos;
         this.lines = till.lines;
-        this.server = till.server;
     }
 
     /**
@@ -26,7 +25,7 @@ export class VivaButtons {
             return !line?.isDone();
         }
         const attempt = this.till.attemptOf(line);
-        await this._press(attempt, "abort", () => this.server.abort(attempt.id));
+        await this._press(attempt, "abort", () => this.till.server.abort(attempt.id));
         this.till.watch.poke();
         return !(await this.till.end(attempt));
     }
@@ -35,7 +34,7 @@ export class VivaButtons {
         const line = this.lines.find(uuid);
         const attempt = line && this.till.attemptOf(line);
         if (attempt) {
-            await this._press(attempt, "check", async () => (await this.server.check([attempt.id]))[0]);
+            await this._press(attempt, "check", async () => (await this.till.server.check([attempt.id]))[0]);
         }
     }
 
@@ -82,7 +81,7 @@ export class VivaButtons {
         const answer = attempt && (await this.askManager());
         if (answer) {
             const { reason, credentials } = answer;
-            await this._press(attempt, "force", () => this.server.force(attempt.id, reason, credentials));
+            await this._press(attempt, "force", () => this.till.server.force(attempt.id, reason, credentials));
         }
     }
 

@@ -135,20 +135,25 @@ export class VivaOutcome {
         );
     }
 
-    /** The order has an older payment that is not settled: show that one instead of the new line. */
+    /** The order has an older card payment: show that one instead of asking for another. */
     _showBlocking(attempt, line) {
         const { blocking, message } = attempt.status;
-        if (blocking.order_uuid !== attempt.orderUuid || blocking.payment_uuid === attempt.paymentUuid) {
-            return;
+        if (blocking.order_uuid !== attempt.orderUuid) {
+            return; // the terminal is busy with another order: the words on the line are enough
         }
         const order = line.pos_order_id;
-        this.say(_t("This order has an open card payment"), message);
-        this.lines.remove(line.uuid);
+        if (blocking.payment_uuid !== attempt.paymentUuid) {
+            this.lines.remove(line.uuid);
+        }
         this.till.learn(blocking);
         const older = this.till.attempts[blocking.attempt];
-        if (isOpen(older) && !this.lines.find(older.paymentUuid)) {
-            this.lines.show(older, this.lines.putBack(older, order));
+        if (!isOpen(older)) {
+            return;
         }
+        const olderLine = this.lines.find(older.paymentUuid) || this.lines.putBack(older, order);
+        this.lines.assign(olderLine, older);
+        this.lines.show(older, olderLine);
+        this.say(_t("This order has an open card payment"), message);
     }
 
     _alarm(attempt, body) {

@@ -37,7 +37,7 @@ export class VivaStatus extends Component {
         let timer;
         onMounted(() => {
             timer = setInterval(() => {
-                if (this.attempt && isOpen(this.attempt)) {
+                if (this.isOpen) {
                     this.clock.now = Date.now();
                 }
             }, 1000);
@@ -55,6 +55,10 @@ export class VivaStatus extends Component {
 
     get status() {
         return this.attempt?.status;
+    }
+
+    get isOpen() {
+        return Boolean(this.attempt) && isOpen(this.attempt);
     }
 
     /** @returns {"ready"|"sending"|"waiting"|"cancelling"|"unknown"|"paid"|"unpaid"} */
@@ -99,7 +103,7 @@ export class VivaStatus extends Component {
 
     get paidTitle() {
         const { line } = this.props;
-        if (this.status?.forced || line.viva_state === "forced") {
+        if (line.viva_state === "forced" || (this.status?.forced && !this.status.result.transaction_id)) {
             return _t("Accepted as paid by a manager");
         }
         const card = [line.card_brand, line.card_no && `••${line.card_no}`].filter(Boolean).join(" ");
@@ -112,6 +116,8 @@ export class VivaStatus extends Component {
                 return _t("Declined");
             case "cancelled":
                 return _t("Cancelled");
+            case "approved":
+                return _t("Charged and given back");
             default:
                 return _t("Not charged");
         }
@@ -143,7 +149,7 @@ export class VivaStatus extends Component {
 
     /** Seconds since the charge was asked for, while it is open. */
     get seconds() {
-        return this.attempt && isOpen(this.attempt) ? ageOf(this.attempt, this.clock.now) : null;
+        return this.isOpen ? ageOf(this.attempt, this.clock.now) : null;
     }
 
     get busy() {
@@ -167,11 +173,11 @@ export class VivaStatus extends Component {
     }
 
     get canCancel() {
-        return Boolean(this.status?.can_cancel) && ["waiting", "cancelling"].includes(this.phase);
+        return this.isOpen && Boolean(this.status?.can_cancel);
     }
 
     get canCheck() {
-        return this.phase === "unknown" || (["waiting", "cancelling"].includes(this.phase) && this.status.can_check);
+        return this.phase === "unknown" || (this.isOpen && Boolean(this.status?.can_check));
     }
 
     get canRemove() {
@@ -179,7 +185,7 @@ export class VivaStatus extends Component {
     }
 
     get canForce() {
-        return Boolean(this.attempt && isOpen(this.attempt) && this.status?.can_force);
+        return this.isOpen && Boolean(this.status?.can_force);
     }
 
     async chooseTerminal() {

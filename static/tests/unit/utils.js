@@ -1,0 +1,184 @@
+import { PosConfig } from "@point_of_sale/../tests/unit/data/pos_config.data";
+import { PosPaymentMethod } from "@point_of_sale/../tests/unit/data/pos_payment_method.data";
+import { getFilledOrder, setupPosEnv } from "@point_of_sale/../tests/unit/utils";
+import { advanceTime, animationFrame, microTick } from "@odoo/hoot";
+import { ConnectionLostError } from "@web/core/network/rpc";
+
+const METHOD_ID = 10;
+
+/** What `viva.transaction` would say; `values` differ from a payment that waits for its card. */
+export function makeStatus(values = {}) {
+    const state = values.state || "pending";
+    const final = ["refused", "approved", "declined", "cancelled", "failed"].includes(state);
+    return {
+        attempt: "attempt-0000",
+        payment_uuid: "payment-0000",
+        order_uuid: "order-0000",
+        order_reference: "0001",
+        state,
+        final,
+        charged: state === "approved",
+        forced: false,
+        reason: "",
+        message: `words of ${state}`,
+        terminal: { id: 1, viva_id: "16000010", name: "Bar (16000010)" },
+        amount_minor: 1785,
+        approved_minor: state === "approved" ? 1785 : 0,
+        currency: "USD",
+        digits: 2,
+        asked_at: "2025-01-01 10:00:00",
+        age_s: 3,
+        poll_ms: 1000,
+        can_cancel: !final,
+        can_check: !final,
+        can_force: false,
+        silent: false,
+        demo: true,
+        abort_asked: false,
+        result: {},
+        ...values,
+    };
+}
+
+export const CARD = {
+    transaction_id: "11111111-aaaa-bbbb-cccc-000000000001",
+    card_brand: "Visa",
+    card_last4: "0133",
+    card_masked: "414746******0133",
+    authorisation_code: "831000",
+    rrn: "123456789012",
+    tid: "16000010",
+    entry_mode: "CONTACTLESS",
+    slip: "Visa 414746******0133\nAuthorisation code: 831000\nRRN: 123456789012\nTerminal: 16000010",
+};
+
+/**
+ * Stands in for the server: remembers charges and what was called, and answers from `ledger`.
+ * Put a function into `faults.<method>` to have it answer (or raise) instead.
+ */
+export class FakeServer {
+    constructor() {
+        this.calls = [];
+        this.ledger = {};
+        this.faults = {};
+    }
+
+    /** The attempts of the charges that were asked for. */
+    get charged() {
+        return this.calls.filter(([method]) => method === "charge").map(([, request]) => request.attempt);
+    }
+
+    count(method) {
+        return this.calls.filter(([called]) => called === method).length;
+    }
+
+    /** Record a charge or change what is known about it. */
+    set(attempt, values) {
+        const state = values.state || this.ledger[attempt].state;
+        this.ledger[attempt] = makeStatus({ ...this._identity(attempt), ...values, attempt, state });
+    }
+
+    _identity(attempt) {
+        const { payment_uuid, order_uuid, amount_minor } = this.ledger[attempt] || {};
+        return payment_uuid ? { payment_uuid, order_uuid, amount_minor } : {};
+    }
+
+    record({ attempt, payment_uuid, order_uuid, amount_minor }) {
+        this.ledger[attempt] ||= makeStatus({ attempt, payment_uuid, order_uuid, amount_minor });
+        return this.ledger[attempt];
+    }
+
+    charge(request) {
+        return this._answer("charge", request, () => this.record(request));
+    }
+
+    check(attempts) {
+        return this._answer("check", attempts, () =>
+            attempts.map((attempt) => this.ledger[attempt]).filter(Boolean)
+        );
+    }
+
+    abort(attempt) {
+        return this._answer("abort", attempt, () => {
+            this.set(attempt, { ...this.ledger[attempt], abort_asked: true });
+            return this.ledger[attempt];
+        });
+    }
+
+    force(attempt, reason) {
+        return this._answer("force", { attempt, reason }, () => {
+            this.set(attempt, { state: "approved", forced: true });
+            return this.ledger[attempt];
+        });
+    }
+
+    find(orderUuids) {
+        return this._answer("find", orderUuids, () =>
+            Object.values(this.ledger).filter((status) => orderUuids.includes(status.order_uuid))
+        );
+    }
+
+    async _answer(method, argument, answer) {
+        this.calls.push([method, argument]);
+        return this.faults[method] ? this.faults[method](argument) : answer();
+    }
+}
+
+/** A till with a Viva method that has these terminals, and a server that is not there. */
+export async function setupViva({ terminals = [1], demo = true } = {}) {
+    PosPaymentMethod._records = [
+        ...PosPaymentMethod._records,
+        {
+            id: METHOD_ID,
+            name: "Viva",
+            is_cash_count: false,
+            use_payment_terminal: "viva",
+            split_transactions: false,
+            type: "bank",
+            image: false,
+            sequence: 5,
+            payment_method_type: "terminal",
+            default_qr: false,
+            viva_terminal_ids: terminals,
+            viva_demo: demo,
+        },
+    ];
+    PosConfig._records = PosConfig._records.map((record) => ({
+        ...record,
+        payment_method_ids: [...record.payment_method_ids, METHOD_ID],
+    }));
+    const store = await setupPosEnv();
+    const server = new FakeServer();
+    store.viva.server = server;
+    return { store, server, method: store.models["pos.payment.method"].get(METHOD_ID) };
+}
+
+/** An order of 17.85 with a Viva line that has not been sent. */
+export async function makeOrder(store, method) {
+    const order = await getFilledOrder(store);
+    const { data: line } = order.addPaymentline(method);
+    return { order, line };
+}
+
+/** Let answers arrive and, with `ms`, let that much time pass. */
+export async function settle(ms = 0) {
+    for (let i = 0; i < 5; i++) {
+        await animationFrame();
+    }
+    if (ms) {
+        await advanceTime(ms);
+        await microTick();
+        await animationFrame();
+    }
+}
+
+/** Press the button and let the request reach the server. */
+export async function press(store, line) {
+    const end = store.viva.charge(line.uuid);
+    await settle();
+    return end === undefined ? undefined : { end, attempt: line.viva_attempt };
+}
+
+export function connectionLost() {
+    throw new ConnectionLostError("/web/dataset/call_kw");
+}
