@@ -21,10 +21,14 @@ ACCOUNT = {
 }
 TERMINALS = {"16000010": "Counter", "16000011": "Bar"}
 USERS = {
-    "cashier": ("Casey Cashier", ["point_of_sale.group_pos_user"]),
+    "cashier": ("Casey Cashier", ["base.group_user", "point_of_sale.group_pos_user"]),
     "manager": (
         "Morgan Manager",
-        ["point_of_sale.group_pos_manager", "viva_payments.group_viva_manager"],
+        [
+            "base.group_user",
+            "point_of_sale.group_pos_manager",
+            "viva_payments.group_viva_manager",
+        ],
     ),
 }
 

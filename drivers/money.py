@@ -104,8 +104,6 @@ def to_minor(amount: Decimal | int | str | float, currency: str) -> int:
     (``229.99999999999997`` is 230.00, ``19.995`` is an error).
     """
     digits = exponent(currency)
-    if isinstance(amount, bool) or not isinstance(amount, (Decimal, int, str, float)):
-        raise ValueError(f"{amount!r} is not an amount.")
     if not isinstance(amount, Decimal):
         text = str(amount)
         if not _NUMBER.fullmatch(text):

@@ -20,6 +20,11 @@ KEEP_DAYS, KEEP_FOREIGN_DAYS = 90, 7
 REVERSAL_DAYS = 7
 
 
+def _is_identifier(value, longest):
+    """Whether `value` can be an identifier; PostgreSQL takes neither NUL nor lone surrogates."""
+    return isinstance(value, str) and 0 < len(value) <= longest and value.isprintable()
+
+
 class VivaEvent(models.Model):
     """The inbox of webhooks. An event is a hint that makes us ask Viva; it decides nothing by itself."""
 
@@ -78,9 +83,11 @@ class VivaEvent(models.Model):
         event_type = message.get("EventTypeId")
         event_type = event_type if type(event_type) is int and abs(event_type) < 2**31 else 0
         transaction = self.env["viva.transaction"].browse()
+        recipient = message.get("RecipientId")
         if (
             account.merchant_id
-            and str(message.get("RecipientId") or "").lower() == account.merchant_id.lower()
+            and isinstance(recipient, str)
+            and recipient.lower() == account.merchant_id.lower()
         ):
             transaction = self._find_transaction(account, data)
         values = (
@@ -90,7 +97,7 @@ class VivaEvent(models.Model):
             event_type,
             transaction.id or None,
             not transaction,
-            json.dumps(redact(message)) if transaction else None,
+            json.dumps(redact({**message, "Url": None})) if transaction else None,
             not self._needs_processing(event_type, transaction),
         )
         # One statement, so that of two copies arriving together one is stored and none fails.
@@ -102,6 +109,7 @@ class VivaEvent(models.Model):
             ON CONFLICT (account_id, message_id) DO NOTHING RETURNING id
             """,
             values,
+            log_exceptions=False,
         )
         is_new = bool(self.env.cr.fetchone())
         if is_new and transaction:
@@ -120,10 +128,11 @@ class VivaEvent(models.Model):
     @staticmethod
     def _message_key(message):
         key = message.get("MessageId")
-        if isinstance(key, str) and 0 < len(key) <= 64 and key.isprintable():
+        if _is_identifier(key, 64):
             return key
         # Without an id of its own, the same content is the same message.
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(message, sort_keys=True, default=str)))
+        content = json.dumps(redact(message), sort_keys=True)
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, content))
 
     @api.model
     def _find_transaction(self, account, data):
@@ -135,7 +144,7 @@ class VivaEvent(models.Model):
         ]
         transactions = self.env["viva.transaction"]
         for field, value in keys:
-            if isinstance(value, str) and 0 < len(value) <= 255:
+            if _is_identifier(value, 255):
                 found = transactions.search(
                     [(field, "=", value), ("account_id", "=", account.id)], limit=1
                 )
@@ -194,15 +203,13 @@ class VivaEvent(models.Model):
             if self.received_at < fields.Datetime.now() - timedelta(days=REVERSAL_DAYS):
                 self.sudo().is_processed = True
             return
-        viva_id = str(data.get("TransactionId") or "") or False
-        known = self.env["viva.transaction"].search_count(
-            [("viva_transaction_id", "=", viva_id), ("environment", "=", parent.environment)],
-            limit=1,
-        )
         self.is_processed = True
-        if known:
-            return
-        amount = self._reversed_minor(data, parent)
+        viva_id, amount = data.get("TransactionId"), 0
+        # Without an identifier it cannot be told from a repetition: a person looks at it.
+        if _is_identifier(viva_id, 255):
+            if self._is_in_ledger(viva_id, parent.environment):
+                return
+            amount = self._reversed_minor(data, parent)
         if amount:
             name, reference = parent._new_reference()
             child = parent.create(
@@ -250,6 +257,10 @@ class VivaEvent(models.Model):
             ),
         )
         parent._tell()
+
+    def _is_in_ledger(self, viva_id, environment):
+        domain = [("viva_transaction_id", "=", viva_id), ("environment", "=", environment)]
+        return bool(self.env["viva.transaction"].search_count(domain, limit=1))
 
     @staticmethod
     def _reversed_minor(data, parent):

@@ -331,6 +331,7 @@ class VivaTransaction(models.Model):
         self.env.cr.execute(
             "SELECT id FROM viva_transaction WHERE id IN %s ORDER BY id FOR UPDATE",
             (tuple(self.ids),),
+            log_exceptions=False,
         )
         self.invalidate_recordset()
         return self

@@ -18,6 +18,11 @@ FAST_FOR = 90  # seconds
 FORCE_AFTER = 60  # seconds without a result, then a manager may decide
 
 
+def _printable(text):
+    """What goes to the terminal's screen: short, without control characters."""
+    return "".join(character for character in text or "" if character.isprintable())[:64]
+
+
 class VivaTransaction(models.Model):
     _inherit = "viva.transaction"
 
@@ -224,7 +229,7 @@ class VivaTransaction(models.Model):
             "amount": to_major(request["amount_minor"], currency.name),
             "currency_id": currency.id,
             "document_key": f"pos.order/{order.uuid}",
-            "order_reference": order.pos_reference or order.name,
+            "order_reference": _printable(order.pos_reference or order.name),
             "order_uuid": order.uuid,
             "payment_uuid": request["payment_uuid"],
             "pos_session_id": session.id,

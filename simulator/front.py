@@ -29,9 +29,9 @@ class DroppableProtocol(H11Protocol):
 
         async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
             scope[ABORT] = transport.abort
-            await inner(scope, receive, send)  # type: ignore[arg-type]
+            await inner(scope, receive, send)
 
-        self.app = with_abort  # type: ignore[assignment]
+        self.app = with_abort
 
 
 def is_ours(path: str) -> bool:

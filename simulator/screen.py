@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,12 @@ async def terminal_events(request: Request) -> Response:
 
 def overview(world: World) -> dict[str, Any]:
     recent = list(world.sessions.values())[-RECENT:]
+    moved = islice((row for row in reversed(world.ledger.rows) if row.moved_money), RECENT)
     return {
         "now": world.clock.now().isoformat(),
         "terminals": [_card(world, terminal) for terminal in world.terminals.values()],
         "sessions": [{**session.as_dict(), **_money(session)} for session in reversed(recent)],
-        "charges": [
-            world.ledger.as_charge(row) for row in reversed(world.ledger.rows) if row.moved_money
-        ][:RECENT],
+        "charges": [world.ledger.as_charge(row) for row in moved],
         "deliveries": list(reversed(world.webhooks.deliveries[-RECENT:])),
         "webhooks": [subscription.as_dict() for subscription in world.webhooks.subscriptions],
         "violations": world.violations[-RECENT:],

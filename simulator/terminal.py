@@ -463,6 +463,7 @@ class Terminal:
         self.current = None
         self._last, self._last_body = session, result
         self._last_until = self.world.clock.time() + RESULT_S
+        self.world.spawn(self._back_to_welcome(self._last_until))
         if self.online:
             self._settle(session, result, events)
         else:
@@ -482,9 +483,13 @@ class Terminal:
 
     # -- what the screen shows ---------------------------------------------------------------------------------------
 
+    async def _back_to_welcome(self, moment: float) -> None:
+        await self.world.clock.until(moment)
+        self.world.touch()
+
     def last_result(self) -> tuple[Session, dict[str, Any]] | None:
         """The request that ended a moment ago, while it is still on the screen."""
-        if self._last is None or self.world.clock.time() > self._last_until:
+        if self._last is None or self.world.clock.time() >= self._last_until:
             return None
         return self._last, self._last_body
 

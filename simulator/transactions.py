@@ -1,7 +1,6 @@
 """The transaction APIs beside the terminals: ``/api/transactions`` with Basic, ``/checkout/v2`` with a token
 (transactions reference). Requests carry minor units, answers major ones."""
 
-import json
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
@@ -317,16 +316,17 @@ async def isv_subscribe(request: Request) -> Response:
     try:
         sent = await request.json()
         url, event_type = str(sent["url"]), int(sent["eventTypeId"])
-    except (ValueError, TypeError, KeyError, json.JSONDecodeError):
+    except (ValueError, TypeError, KeyError):
         world.violation("webhook registration without url and eventTypeId", request.url.path)
         return _checkout_error(400, "Invalid request")
     if event_type == 4865:
         return _checkout_error(400, "The event type is not available")
     verified, text = True, ""
-    for merchant in world.merchants.values():
-        key = next(iter(world.merchants.values())).webhook_key
+    key = next(iter(world.merchants.values())).webhook_key
+    for merchant_id in world.merchants:
+        events = {*world.webhooks.events_at(url, merchant_id), event_type}
         verified, text = await world.webhooks.register(
-            url, [event_type], merchant.merchant_id, key, "key"
+            url, sorted(events), merchant_id, key, key_field="key"
         )
     if not verified:
         return _checkout_error(400, text)

@@ -45,7 +45,6 @@ class Subscription:
     url: str
     events: tuple[int, ...]
     merchant_id: str
-    key_field: str = "Key"
 
     def as_dict(self) -> dict[str, Any]:
         return {"url": self.url, "events": list(self.events), "merchantId": self.merchant_id}
@@ -97,10 +96,23 @@ class Webhooks:
             return False, "URL not verified (the answer is not JSON)"
         if not isinstance(answered, dict) or answered.get(key_field) != key:
             return False, "URL not verified (wrong key)"
-        self.subscriptions = [item for item in self.subscriptions if item.url != url]
-        self.subscriptions.append(Subscription(url, tuple(events), merchant_id, key_field))
+        self.subscriptions = [
+            item
+            for item in self.subscriptions
+            if (item.url, item.merchant_id) != (url, merchant_id)
+        ]
+        self.subscriptions.append(Subscription(url, tuple(events), merchant_id))
         self.world.touch()
         return True, "verified"
+
+    def events_at(self, url: str, merchant_id: str) -> list[int]:
+        """What an address is subscribed to."""
+        return [
+            event
+            for item in self.subscriptions
+            if (item.url, item.merchant_id) == (url, merchant_id)
+            for event in item.events
+        ]
 
     def _http(self) -> httpx.AsyncClient:
         """One client for all; it keeps no connections, so a receiver that died is noticed at once."""

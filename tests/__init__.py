@@ -1,1 +1,1 @@
-from . import test_install, test_sale
+from . import test_install, test_pos_hoot, test_sale, test_webhook

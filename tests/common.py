@@ -14,6 +14,8 @@ from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.tests import new_test_user, tagged
 from odoo.tests.common import _super_send
 
+from ..models.ledger import in_ledger
+
 ROOT = Path(__file__).resolve().parents[1]
 MERCHANT_ID = "11111111-2222-3333-4444-555555555555"
 TERMINAL, TERMINAL_2 = "16000010", "16000011"
@@ -164,7 +166,8 @@ class VivaCase(VivaShop, AccountTestInvoicingCommon):
 
     def setUp(self):
         super().setUp()
-        self.registry_enter_test_mode()
+        if not type(self)._registry_patched:  # HttpCase has done it for the whole class
+            self.registry_enter_test_mode()
         self.simulator.control("POST", "reset")
         self.ledger = self.env["viva.transaction"].with_user(self.cashier)
         self.config.with_user(self.cashier).open_ui()
@@ -241,6 +244,21 @@ class VivaCase(VivaShop, AccountTestInvoicingCommon):
         transaction = self.env["viva.transaction"].search([("attempt", "=", attempt)])
         transaction.invalidate_recordset()
         return transaction
+
+    def amend(self, attempt, **values):
+        """Change what the ledger remembers, e.g. to let time pass; the transaction."""
+        transaction = self.transaction(attempt)
+        in_ledger(self.env, lambda env: env["viva.transaction"].browse(transaction.id).write(values))
+        return self.transaction(attempt)
+
+    def run_job(self):
+        """The scheduled job, as the scheduler runs it."""
+        self.env.ref("viva_payments.cron_settle").method_direct_trigger()
+        self.env.invalidate_all()
+
+    def requests_to_viva(self):
+        """How many requests Viva has received since the test began."""
+        return len(self.simulator.control("GET", "requests"))
 
     def violations(self):
         return self.simulator.control("GET", "violations")

@@ -22,17 +22,17 @@ class VivaFindTerminals(models.TransientModel):
             .with_context(active_test=False)
             .search([("account_id", "=", account.id)])
         )
-        registered = set(known.mapped("viva_id"))
+        registered = known.grouped("viva_id")
         other = self.env.ref("viva_payments.terminal_model_other")
         lines = [
             {
                 "viva_id": device.terminal_id,
-                "name": device.terminal_id,
+                "name": registered[device.terminal_id].name if device.terminal_id in registered else device.terminal_id,
                 "store": device.source_code,
                 "status": str(device.status_id)
                 if device.status_id is not None and 0 <= device.status_id <= 7
                 else False,
-                "model_id": other.id,
+                "model_id": registered.get(device.terminal_id, known.browse()).model_id.id or other.id,
                 "is_registered": device.terminal_id in registered,
                 "is_chosen": device.status_id == 1 and device.terminal_id not in registered,
             }

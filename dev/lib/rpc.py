@@ -39,7 +39,6 @@ class Client:
             {"db": database, "login": login, "password": password or login},
         )
         self.uid: int = answer["uid"]
-        self.company_id: int = answer["user_companies"]["current_company"]
 
     def call(self, model: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """``model.method(*args, **kwargs)``; the first argument of a record method is its ids."""

@@ -139,6 +139,10 @@ class Odoo(Server):
             *self.extra,
         )
 
+    def answers(self) -> bool:
+        """The websocket's worker comes up a little later than the others."""
+        return super().answers() and (not self.workers or port_is_taken(self.gevent_port))
+
     def client(self, login: str, timeout: float = 60) -> Client:
         """Log in; in the demo shop every password equals the login."""
         return Client(self.url, self.database, login, timeout=timeout)
@@ -188,3 +192,21 @@ class Simulator(Server):
         answer = self.control("POST", "webhooks", hook)
         if not answer["verified"]:
             raise Problem(f"The simulator could not verify Odoo's webhook: {answer['detail']}")
+
+
+class Proxy(Server):
+    """One address for an Odoo with workers: its websocket has a port of its own."""
+
+    name = "the proxy"
+    health = Odoo.health
+
+    def __init__(self, odoo: Odoo, log: Path):
+        super().__init__(free_port(), log)
+        self.odoo = odoo
+
+    def command(self) -> list[str]:
+        ports = (self.port, self.odoo.port, self.odoo.gevent_port)
+        return [str(self.odoo.environment.python), "-m", "lib.proxy", *map(str, ports)]
+
+    def options(self) -> dict:
+        return {"cwd": ROOT / "dev"}

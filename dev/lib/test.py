@@ -101,6 +101,9 @@ def _run(environment: Environment, layer: str, files: list[str], options: list[s
     if layer == "odoo":
         _odoo(environment, files, words)
     else:
+        if layer == "live":
+            browser.get()
+            databases.shop(environment)
         _plain(environment, files, words)
     result = Result(layer, time.monotonic() - began)
     with contextlib.suppress(OSError, ElementTree.ParseError):

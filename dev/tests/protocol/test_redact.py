@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from drivers import redact
 
-PAN = "4147460000000133"  # a number that passes the check digit, made up
+PAN = "4147460000020133"  # made up, with a right check digit
 
 
 def luhn_digit(digits):
@@ -20,7 +20,7 @@ def luhn_digit(digits):
 
 
 def card(length=16):
-    digits = "4147460000000133000"[: length - 1]
+    digits = "4147460000020133000"[: length - 1]
     return digits + luhn_digit(digits)
 
 
@@ -41,8 +41,8 @@ def test_secrets_and_persons_are_removed(key):
 def test_what_support_needs_stays():
     kept = {
         "TransactionId": "8d1c8f60-94a1-4a70-8a43-0d5b5d9e6f31",
-        "OrderCode": 4147460000000132,
-        "orderCode": "6104224321000010",
+        "OrderCode": int(PAN),  # an order code may pass the check digit, too
+        "orderCode": PAN,
         "retrievalReferenceNumber": 610419407060,
         "merchantReference": "POS/0042/1",
         "amount": 1250,
@@ -114,7 +114,12 @@ def test_the_result_can_always_be_stored(value):
     json.loads(stored)
 
 
-@given(st.text(alphabet=" ,.ab€", max_size=8), st.text(alphabet=" ,.;!€", max_size=8))
-def test_no_card_number_survives_in_a_text(before, after):
-    assert PAN not in redact(f"{before} {card()} {after}")
-    assert card()[:12] not in redact(f"{before} {card()} {after}")
+@given(
+    st.text(alphabet=" ,.ab€", max_size=8),
+    st.text(alphabet=" ,.;!€", max_size=8),
+    st.text(alphabet="0123456789", min_size=12, max_size=18),
+)
+def test_no_card_number_survives_in_a_text(before, after, digits):
+    number = digits + luhn_digit(digits)
+    assert number not in redact(f"{before} {number} {after}")
+    assert number not in redact({"note": [number]})["note"]

@@ -329,9 +329,21 @@ def test_a_terminal_without_network_reports_its_session_later(simulator, viva, h
     assert hook.types() == [1796, 1802]
 
 
-def test_isv_registers_by_api(simulator, hook):
+def test_isv_registers_by_api(simulator, viva, hook):
+    simulator.control("DELETE", "webhooks")
     isv = VivaClient(simulator, client="isv")
-    assert "key" in isv.http.get("/isv/v1/webhooks/token").json()
-    refused = isv.http.post("/isv/v1/webhooks", json={"url": hook.url, "eventTypeId": 1796})
-    assert refused.status_code == 400, "the ISV's key has a small k"
+    hook.key = isv.http.get("/isv/v1/webhooks/token").json()["key"]
+
+    def register(event_type):
+        body = {"url": hook.url, "eventTypeId": event_type}
+        return isv.http.post("/isv/v1/webhooks", json=body).status_code
+
+    assert register(1796) == 400, "an ISV's key has a small k"
+    hook.key_field = "key"
+    assert (register(1796), register(1802), register(4865)) == (200, 200, 400)
     assert isv.http.post("/isv/v1/webhooks", json={"url": hook.url}).status_code == 400
+    assert viva.http.get("/isv/v1/webhooks/token").status_code == 401
+    viva.paid()
+    VivaClient(simulator, "sim2").paid(terminalId="16000020")
+    arrived(hook, 4)
+    assert sorted(hook.types()) == [1796, 1796, 1802, 1802]

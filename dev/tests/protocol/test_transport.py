@@ -1,11 +1,18 @@
 """Was anything sent? Against real sockets, because that is where the answer lies."""
 
+import datetime
+import ipaddress
 import os
 import socket
+import ssl
 import threading
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from doubles import SocketServer, http_answer
 
 from drivers import ConnectFailed, HttpRequest, RequestsTransport, ResponseLost
@@ -183,6 +190,23 @@ def test_dribbling_server(transport, head):
         assert 0.5 < time.monotonic() - started < 1.2
 
 
+def test_server_that_dribbles_and_falls_silent(transport):
+    """The silence after a late byte has what is left of the limit, not a limit of its own."""
+
+    def script(connection, number):
+        server.request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        server.finished.wait(0.5)
+        connection.sendall(b"X")
+        server.finished.wait(5)
+
+    with SocketServer(script) as server:
+        started = time.monotonic()
+        with pytest.raises(ResponseLost):
+            transport.send(post(server.url, read_timeout=0.7))
+        assert 0.6 < time.monotonic() - started < 1.15
+
+
 @pytest.mark.parametrize("declared", [True, False])
 def test_huge_body(transport, declared):
     def script(connection, number):
@@ -194,11 +218,11 @@ def test_huge_body(transport, declared):
             connection.sendall(b"x" * 65536)
             sent += 65536
 
-    with SocketServer(script) as server:
-        started = time.monotonic()
-        with pytest.raises(ResponseLost, match="more than 100000 bytes"):
-            transport.send(post(server.url))
-        assert time.monotonic() - started < 1
+    with (
+        SocketServer(script) as server,
+        pytest.raises(ResponseLost, match="more than 100000 bytes"),
+    ):
+        transport.send(post(server.url))
 
 
 def test_connection_that_died_while_it_was_kept(transport):
@@ -222,6 +246,77 @@ def test_nothing_is_repeated(transport):
             with pytest.raises(ResponseLost):
                 transport.send(HttpRequest("GET", server.url))
         assert server.connections == 3
+
+
+# -- TLS ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Key and certificate of 127.0.0.1, signed by itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def script(connection, number):
+        with context.wrap_socket(connection, server_side=True) as secured:
+            while server.request(secured):
+                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n")
+                for _ in range(40):
+                    secured.sendall(b"x" * 10)
+                    if server.slowly:
+                        server.finished.wait(0.05)
+
+    with SocketServer(script) as server:
+        server.slowly = False
+        server.https = f"https://127.0.0.1:{server.port}/"
+        yield server
+
+
+def test_certificate_that_is_not_trusted(transport, tls):
+    with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
+        transport.send(post(tls.https))
+    assert tls.received == []
+
+
+def test_certificate_bundle_of_the_environment(transport, tls, certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    for _ in range(2):
+        assert len(transport.send(post(tls.https)).body) == 400
+    assert tls.connections == 1
+
+
+def test_dribbling_over_tls(transport, tls, certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    tls.slowly = True
+    started = time.monotonic()
+    with pytest.raises(ResponseLost):
+        transport.send(post(tls.https, read_timeout=0.5))
+    assert 0.4 < time.monotonic() - started < 1.2
 
 
 # -- answers ------------------------------------------------------------------

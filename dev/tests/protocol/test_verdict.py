@@ -184,6 +184,12 @@ def test_a_yes_that_differs_is_unknown(changes, reason):
     assert verdict.approved_amount == 0
 
 
+@pytest.mark.parametrize("success", [1, "true", "false", [False], {}, None, 0, ""])
+def test_only_true_is_yes_and_only_false_is_no_whoever_made_the_outcome(success):
+    outcome = replace(parse_session(PAID), success=success)
+    assert judge(ASKED, outcome).state == "unknown"
+
+
 @pytest.mark.parametrize("name", ["sessionId", "terminalId", "amount", "currencyCode", "success"])
 def test_a_yes_without_what_identifies_it_is_unknown(name):
     assert without(PAID, name).state == "unknown"

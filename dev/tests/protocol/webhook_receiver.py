@@ -15,6 +15,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.key: Any = KEY
+        self.key_field = "Key"
         self.get_status = 200
         self.answers: list[int] = []
         self.received: list[dict[str, Any]] = []
@@ -31,7 +32,9 @@ def receiving() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer(receiver.get_status, json.dumps({"Key": receiver.key}).encode())
+            self._answer(
+                receiver.get_status, json.dumps({receiver.key_field: receiver.key}).encode()
+            )
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))

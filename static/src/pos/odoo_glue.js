@@ -33,10 +33,15 @@ export const LINE = {
     done: "done",
 };
 
+/** Odoo's own `isDone` takes a line without a status for paid; ours is paid when we have said so. */
+export function isPaidLine(line) {
+    return line?.payment_status === LINE.done;
+}
+
 /** Whether a line looks as if somebody were still waiting for its terminal, e.g. after a reload. */
 export function isLeftWaiting(line) {
     const status = line.payment_status;
-    return Boolean(status) && status !== LINE.toSend && status !== LINE.retry && !line.isDone();
+    return Boolean(status) && status !== LINE.toSend && status !== LINE.retry && !isPaidLine(line);
 }
 
 /** Calls `callback({attempt, order_uuid})` for each hint of the server. */

@@ -80,5 +80,5 @@ export function isOpen(attempt) {
 export function ageOf(attempt, now) {
     const known = attempt.status?.age_s || 0;
     const since = attempt.status ? attempt.heardAt : attempt.askedAt;
-    return Math.max(0, Math.floor(known + (now - since) / 1000));
+    return Math.floor(known + Math.max(0, now - since) / 1000);
 }

@@ -2,6 +2,7 @@ import { TextInputPopup } from "@point_of_sale/app/components/popups/text_input_
 import { ask, makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
+import { isPaidLine } from "./odoo_glue";
 import { isOpen, phaseOf } from "./viva_attempt";
 import { refusalWords } from "./viva_server";
 
@@ -22,7 +23,7 @@ export class VivaButtons {
     async cancel(uuid) {
         const line = this.lines.find(uuid);
         if (!line || !this.till.isOpen(line)) {
-            return !line?.isDone();
+            return !isPaidLine(line);
         }
         const attempt = this.till.attemptOf(line);
         await this._press(attempt, "abort", () => this.till.server.abort(attempt.id));

@@ -1,5 +1,5 @@
 import { toMajor } from "./minor_units";
-import { LINE, isVivaMethod } from "./odoo_glue";
+import { LINE, isPaidLine, isVivaMethod } from "./odoo_glue";
 import { phaseOf } from "./viva_attempt";
 
 const STATUS_OF_PHASE = {
@@ -52,7 +52,7 @@ export class VivaLines {
     /** Give the line the status that fits the attempt. */
     show(attempt, line = this.of(attempt)) {
         const status = STATUS_OF_PHASE[phaseOf(attempt)];
-        if (line && !line.isDone() && line.payment_status !== status) {
+        if (line && !isPaidLine(line) && line.payment_status !== status) {
             line.setPaymentStatus(status);
         }
     }
@@ -84,6 +84,7 @@ export class VivaLines {
             pos_order_id: order,
             payment_method_id: this._methodOf(attempt),
             amount: toMajor(status.amount_minor, status.digits),
+            payment_status: LINE.waiting,
             viva_attempt: attempt.id,
         });
         this.assign(line, attempt);
@@ -98,7 +99,7 @@ export class VivaLines {
 
     remove(uuid) {
         const line = this.find(uuid);
-        if (line && !line.isDone() && !line.pos_order_id.finalized) {
+        if (line && !isPaidLine(line) && !line.pos_order_id.finalized) {
             line.pos_order_id.removePaymentline(line);
         }
     }

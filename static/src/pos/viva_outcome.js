@@ -3,7 +3,7 @@ import { AlertDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 
 import { toMajor } from "./minor_units";
-import { LINE } from "./odoo_glue";
+import { LINE, isPaidLine } from "./odoo_glue";
 import { isOpen, phaseOf } from "./viva_attempt";
 
 /**
@@ -21,7 +21,7 @@ export class VivaOutcome {
     unpaid(attempt) {
         attempt.deniedBefore = true;
         const line = this.lines.of(attempt);
-        if (!line || line.isDone()) {
+        if (!line || isPaidLine(line)) {
             return;
         }
         line.setPaymentStatus(LINE.retry);
@@ -39,7 +39,7 @@ export class VivaOutcome {
         const line = this.lines.find(attempt.paymentUuid);
         if (!line || this.lines.attemptId(line) !== attempt.id) {
             this._withoutLine(attempt, line);
-        } else if (!line.isDone() && !line.pos_order_id.finalized) {
+        } else if (!isPaidLine(line) && !line.pos_order_id.finalized) {
             this.lines.assign(line, attempt);
             this.lines.book(attempt, line);
             if (attempt.deniedBefore || attempt.removeLine || attempt.status.abort_asked) {
@@ -73,7 +73,7 @@ export class VivaOutcome {
             order: attempt.status.order_reference || order?.pos_reference || "",
         };
         const other = line && this.till.attempts[this.lines.attemptId(line)];
-        if (!order || order.finalized || line?.isDone()) {
+        if (!order || order.finalized || isPaidLine(line)) {
             this._alarm(
                 attempt,
                 _t(

@@ -3,7 +3,7 @@ import { Deferred } from "@web/core/utils/concurrency";
 import { reactive } from "@odoo/owl";
 
 import { toMinor } from "./minor_units";
-import { LINE, isLeftWaiting, isVivaLine, listenToServer } from "./odoo_glue";
+import { LINE, isLeftWaiting, isPaidLine, isVivaLine, listenToServer } from "./odoo_glue";
 import { isOpen, newAttempt, phaseOf } from "./viva_attempt";
 import { VivaButtons } from "./viva_buttons";
 import { VivaLines } from "./viva_lines";
@@ -89,7 +89,7 @@ export class VivaTill {
 
     /** A further press of the button is to be ignored. */
     isBusy(line) {
-        return this.starting.has(line.uuid) || this.isOpen(line) || line.isDone();
+        return this.starting.has(line.uuid) || this.isOpen(line) || isPaidLine(line);
     }
 
     /** The first line of the order whose card payment has no end yet. */
@@ -113,7 +113,7 @@ export class VivaTill {
             return false;
         }
         attempt.news = "seen";
-        return line.isDone() && !(attempt.status.abort_asked || attempt.removeLine || attempt.alarmed);
+        return isPaidLine(line) && !(attempt.status.abort_asked || attempt.removeLine || attempt.alarmed);
     }
 
     /** Why this method cannot take the amount, or an empty string. */
@@ -150,7 +150,7 @@ export class VivaTill {
 
     async _charge(uuid) {
         const line = this.lines.find(uuid);
-        if (!line || line.isDone()) {
+        if (!line || isPaidLine(line)) {
             return Boolean(line);
         }
         if (this.isOpen(line)) {
@@ -269,7 +269,7 @@ export class VivaTill {
             this.watch.follow(attempt.id, FIRST_PAUSE_MS);
             return this.end(attempt);
         }
-        if (line && !line.isDone()) {
+        if (line && !isPaidLine(line)) {
             line.setPaymentStatus(LINE.retry);
         }
         this.outcome.say(_t("Nothing was charged"), _t("This payment could not be started. Try again."));
@@ -290,12 +290,13 @@ export class VivaTill {
 
     /** Have the line's attempt watched, if it has one. */
     _follow(line) {
-        const known = this.attempts[line.viva_attempt] || this.attemptOf(line);
-        const attempt = known || (line.viva_attempt && this._adopt(line));
+        const isNews = line.viva_attempt && !this.attempts[line.viva_attempt];
+        const attempt = isNews ? this._adopt(line) : this.attemptOf(line);
         if (!attempt) {
             line.setPaymentStatus(LINE.retry);
             return undefined;
         }
+        this.lines.show(attempt);
         if (isOpen(attempt) && !this.starting.has(line.uuid)) {
             this.watch.follow(attempt.id, FIRST_PAUSE_MS);
             this.watch.poke();
@@ -417,7 +418,7 @@ export class VivaTill {
      */
     _repair(line) {
         const attempt = line && isVivaLine(line) && this.attemptOf(line);
-        if (!attempt || line.isDone() || line.pos_order_id?.finalized) {
+        if (!attempt || isPaidLine(line) || line.pos_order_id?.finalized) {
             return;
         }
         if (line.viva_attempt && !this.attempts[line.viva_attempt]) {

@@ -72,15 +72,10 @@ export class FakeServer {
         return this.calls.filter(([called]) => called === method).length;
     }
 
-    /** Record a charge or change what is known about it. */
+    /** What became of this attempt, as the server will tell when it is asked next. */
     set(attempt, values) {
-        const state = values.state || this.ledger[attempt].state;
-        this.ledger[attempt] = makeStatus({ ...this._identity(attempt), ...values, attempt, state });
-    }
-
-    _identity(attempt) {
-        const { payment_uuid, order_uuid, amount_minor } = this.ledger[attempt] || {};
-        return payment_uuid ? { payment_uuid, order_uuid, amount_minor } : {};
+        const { payment_uuid, order_uuid, amount_minor } = this.ledger[attempt];
+        this.ledger[attempt] = makeStatus({ attempt, payment_uuid, order_uuid, amount_minor, ...values });
     }
 
     record({ attempt, payment_uuid, order_uuid, amount_minor }) {
@@ -100,7 +95,7 @@ export class FakeServer {
 
     abort(attempt) {
         return this._answer("abort", attempt, () => {
-            this.set(attempt, { ...this.ledger[attempt], abort_asked: true });
+            this.ledger[attempt] = { ...this.ledger[attempt], abort_asked: true, can_cancel: false };
             return this.ledger[attempt];
         });
     }
@@ -172,11 +167,16 @@ export async function settle(ms = 0) {
     }
 }
 
-/** Press the button and let the request reach the server. */
+/**
+ * Press the button and let the request reach the server.
+ *
+ * @returns {{attempt: string, ended: () => boolean|undefined}} `ended()` is the result once there is one
+ */
 export async function press(store, line) {
-    const end = store.viva.charge(line.uuid);
+    let result;
+    store.viva.charge(line.uuid).then((paid) => (result = paid));
     await settle();
-    return end === undefined ? undefined : { end, attempt: line.viva_attempt };
+    return { attempt: store.viva.lines.attemptId(line), ended: () => result };
 }
 
 export function connectionLost() {

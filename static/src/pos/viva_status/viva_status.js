@@ -3,7 +3,7 @@ import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 import { Component, onMounted, onWillUnmount, useState } from "@odoo/owl";
 
-import { LINE } from "../odoo_glue";
+import { LINE, isPaidLine } from "../odoo_glue";
 import { ageOf, isOpen, phaseOf } from "../viva_attempt";
 import { chooseTerminal, currentTerminal } from "../viva_terminals";
 
@@ -64,7 +64,7 @@ export class VivaStatus extends Component {
     /** @returns {"ready"|"sending"|"waiting"|"cancelling"|"unknown"|"paid"|"unpaid"} */
     get phase() {
         const { line } = this.props;
-        if (line.isDone()) {
+        if (isPaidLine(line)) {
             return "paid";
         }
         if (this.attempt) {

@@ -1,0 +1,40 @@
+"""``python -m bench [NAME …]``; called by ./dev/bench."""
+
+import importlib
+import os
+import sys
+import time
+
+from lib.bench import GROUPS
+from lib.common import Problem, say, step
+from lib.environment import prepare
+
+from . import shop
+from .report import Figure, table
+from .sides import Ours, Peer
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - set(GROUPS)
+    if unknown:
+        raise Problem(f"There is no {', '.join(sorted(unknown))}. Choose of: {', '.join(GROUPS)}.")
+    began = time.monotonic()
+    figures: list[Figure] = []
+    with shop.running(prepare()) as place:
+        sides = [Ours(place), Peer(place)]
+        for name in GROUPS:
+            if not names or name in names:
+                with step(name):
+                    figures += importlib.import_module(f"bench.{name}").measure(place, sides)
+    load = os.getloadavg()[0]
+    say(f"\n{table(figures)}\n")
+    for figure in figures:
+        say(figure.line())
+    say(f"\n{time.monotonic() - began:.0f} s, load of the machine {load:.1f}")
+    return 0
+
+
+try:
+    sys.exit(main(sys.argv[1:]))
+except Problem as problem:
+    sys.exit(f"\n{problem}")

@@ -1,0 +1,88 @@
+"""A real Odoo with two workers, a real simulator, real webhooks between them."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helper modules beside the tests
+
+for helper in ("control", "invariants", "shop"):
+    pytest.register_assert_rewrite(helper)
+
+from control import Database, Viva  # noqa: E402
+from invariants import Watch  # noqa: E402
+from shop import Shop  # noqa: E402
+
+from lib import databases  # noqa: E402
+from lib.common import log_dir  # noqa: E402
+from lib.environment import Environment, prepare  # noqa: E402
+from lib.server import Odoo, Simulator  # noqa: E402
+
+PREPARE = Path(__file__).with_name("prepare_shop.py")
+EVENTS = [1796, 1797, 1798, 1802, 1803]
+
+
+@pytest.fixture(scope="session")
+def environment() -> Iterator[Environment]:
+    environment = prepare()
+    with environment.postgres.running():
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def viva(environment: Environment) -> Iterator[Viva]:
+    server = Simulator(environment, log_dir() / "live-simulator.log")
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        viva = Viva(server.url)
+        stack.callback(viva.close)
+        yield viva
+
+
+@pytest.fixture(scope="session")
+def open_shop(
+    environment: Environment, viva: Viva, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """The shop of the whole run; its name is ``shop`` in tests."""
+    facts = tmp_path_factory.mktemp("shop") / "facts.json"
+    template = databases.template(environment)
+    with contextlib.ExitStack() as stack:
+        name = stack.enter_context(databases.throw_away(environment, "live", template))
+        variables = {"LIVE_SIMULATOR": viva.url, "LIVE_FACTS": str(facts)}
+        with open(PREPARE) as script:
+            environment.odoo(
+                *("shell", "-d", name),
+                stdin=script,
+                env={**environment.variables, **variables},
+                log="live-setup.log",
+            )
+        log = log_dir() / "live-odoo.log"
+        log.unlink(missing_ok=True)
+        odoo = Odoo(environment, name, log, workers=2, extra=("--max-cron-threads=1",))
+        stack.callback(odoo.stop)
+        odoo.start()
+        database = Database(environment.variables, name)
+        stack.callback(database.close)
+        shop = Shop(odoo, viva, database, json.loads(facts.read_text()))
+        stack.callback(shop.close)
+        for url, merchant in zip(shop.webhook_urls, viva.control("GET", "merchants"), strict=True):
+            request = {"url": url, "events": EVENTS, "merchantId": merchant["merchant_id"]}
+            answer = viva.control("POST", "webhooks", request)
+            assert answer["verified"], answer
+        yield shop
+
+
+@pytest.fixture
+def shop(open_shop: Shop) -> Iterator[Shop]:
+    """The shop in the morning; in the evening money and logs are compared."""
+    open_shop.tidy_up()
+    watch = Watch(open_shop)
+    yield open_shop
+    if not open_shop.odoo.process:
+        open_shop.restart()
+    watch.finish()

@@ -1,0 +1,109 @@
+"""Looks behind the counter: the simulator's control API, and Odoo's database."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpx
+import psycopg2
+import psycopg2.extras
+
+Found = TypeVar("Found")
+
+
+def until(check: Callable[[], Found], seconds: float = 10, what: str = "") -> Found:
+    """Wait for ``check()`` to answer something true, and answer that."""
+    deadline = time.monotonic() + seconds
+    while not (value := check()):
+        assert time.monotonic() < deadline, f"waited in vain {what}"
+        time.sleep(0.02)
+    return value
+
+
+class Viva:
+    """The simulator as tests see it: the person at the terminal, and the book of the acquirer."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = httpx.Client(base_url=url, trust_env=False, verify=False, timeout=20)
+
+    def control(self, method: str, path: str, json: Any = None) -> Any:
+        response = self._http.request(method, f"/control/{path}", json=json)
+        assert response.is_success, response.text
+        return response.json()
+
+    def act(self, action: str, terminal: str, **options: Any) -> None:
+        """What a person does at a terminal; waits until the request is shown there."""
+        if action not in ("plug", "unplug"):
+            options.setdefault("wait_s", 5)
+        self.control("POST", f"terminals/{terminal}/{action}", options)
+
+    def faults(self, **faults: Any) -> None:
+        self.control("POST", "faults", faults)
+
+    def heal(self) -> None:
+        self.control("DELETE", "faults")
+
+    def settings(self, **settings: Any) -> None:
+        self.control("POST", "settings", settings)
+
+    def charges(self) -> list[dict[str, Any]]:
+        """Sales that moved money (minor units); reversals are in their ``refunded``."""
+        return [row for row in self.control("GET", "charges") if not row["parentId"]]
+
+    def sessions(self) -> list[dict[str, Any]]:
+        return self.control("GET", "sessions")
+
+    def requests(self, path: str) -> list[dict[str, Any]]:
+        """What arrived at addresses that begin with ``path``."""
+        return self.control("GET", f"requests?path={path}")
+
+    def violations(self) -> list[dict[str, Any]]:
+        return self.control("GET", "violations")
+
+    def deliveries(self, event_type: int) -> list[dict[str, Any]]:
+        """The webhooks of one kind that were sent, with the status that Odoo answered."""
+        found = self.control("GET", "deliveries")
+        return [delivery for delivery in found if delivery["eventTypeId"] == event_type]
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Database:
+    """Odoo's database behind its back, in autocommit."""
+
+    def __init__(self, variables: dict[str, str], name: str) -> None:
+        self.name = name
+        self._server = {
+            "host": variables.get("PGHOST"),
+            "port": variables.get("PGPORT"),
+            "user": variables.get("PGUSER"),
+            "password": variables.get("PGPASSWORD"),
+        }
+        self._connection = self.connect()
+        self._connection.autocommit = True
+
+    def connect(self, name: str | None = None) -> Any:
+        """A connection of its own, with a transaction of its own."""
+        return psycopg2.connect(
+            dbname=name or self.name,
+            cursor_factory=psycopg2.extras.RealDictCursor,
+            **self._server,
+        )
+
+    def run(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def notify(self, channel: str) -> None:
+        """Wake up whoever listens on the server for this database."""
+        connection = self.connect("postgres")
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", (channel, self.name))
+        connection.close()
+
+    def close(self) -> None:
+        self._connection.close()

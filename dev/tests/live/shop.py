@@ -1,0 +1,359 @@
+"""The shop: tills that behave like tabs, orders, presses of the card button; and the passing of time."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from control import Database, Viva, until
+from odoo_client import Client
+
+from lib.server import Odoo
+
+PRICE = 1999  # minor units: 19.99, which no float holds
+LEDGER = "viva.transaction"
+OPEN = ("draft", "sent", "pending")
+
+Status = dict[str, Any]
+
+
+def together(*jobs: Callable[[], Any]) -> list[Any]:
+    """Run jobs at the same time, each in a thread; their results in order."""
+    start = threading.Barrier(len(jobs))
+
+    def run(job: Callable[[], Any]) -> Any:
+        start.wait()
+        return job()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
+
+
+def background(job: Callable[[], Any]) -> "Background":
+    return Background(job)
+
+
+class Background:
+    """A call under way; ``result()`` waits for it and raises what it raised."""
+
+    def __init__(self, job: Callable[[], Any]) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._future = self._pool.submit(job)
+
+    def result(self, seconds: float = 30) -> Any:
+        try:
+            return self._future.result(seconds)
+        finally:
+            self._pool.shutdown(wait=False)
+
+
+@dataclass
+class Card:
+    """One press of the card button: a payment line and its attempt."""
+
+    order: "Order"
+    terminal: str
+    amount: int  # minor units
+    attempt: str = field(default_factory=lambda: str(uuid.uuid4()))
+    payment_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    payment_id: int = 0
+    status: Status = field(default_factory=dict)
+
+    def send(self, timeout: float | None = None) -> Status:
+        """The till's request to charge. May be called again: it is the same press."""
+        till = self.order.till
+        self.status = till.ask(
+            "pos_charge",
+            {
+                "attempt": self.attempt,
+                "payment_uuid": self.payment_uuid,
+                "order_uuid": self.order.uuid,
+                "order_reference": self.order.reference,
+                "pos_session_id": till.session_id,
+                "payment_method_id": till.shop.facts["card_method"],
+                "amount_minor": self.amount,
+                "terminal_id": till.shop.facts["terminals"][self.terminal],
+            },
+            timeout=timeout,
+        )
+        return self.status
+
+    def check(self) -> Status:
+        found = self.order.till.ask("pos_check", [self.attempt])
+        assert found, "the attempt is not in the ledger"
+        self.status = found[0]
+        return self.status
+
+    def until(self, *states: str, seconds: float = 10) -> Status:
+        """Ask again and again, as the till does, until one of ``states`` is reached."""
+        until(lambda: self.check()["state"] in states, seconds, f"for {states}: {self.status}")
+        return self.status
+
+    def abort(self) -> Status:
+        self.status = self.order.till.ask("pos_abort", self.attempt)
+        return self.status
+
+    def row(self) -> dict[str, Any]:
+        """The transaction in the database."""
+        found = self.order.till.shop.database.run(
+            "SELECT * FROM viva_transaction WHERE attempt = %s", self.attempt
+        )
+        return found[0] if found else {}
+
+    def steps(self) -> list[str]:
+        """The kinds of the ledger's lines about this press."""
+        found = self.order.till.shop.database.run(
+            "SELECT kind FROM viva_transaction_step WHERE transaction_id = %s ORDER BY id",
+            self.row()["id"],
+        )
+        return [row["kind"] for row in found]
+
+    def later(self, seconds: float) -> None:
+        """Let time pass for this payment (not for the simulator)."""
+        self.order.till.shop.database.run(
+            """UPDATE viva_transaction SET sent_at = sent_at - %s * interval '1 second',
+                   abort_asked_at = abort_asked_at - %s * interval '1 second',
+                   recheck_at = recheck_at - %s * interval '1 second'
+               WHERE attempt = %s""",
+            *[seconds] * 3,
+            self.attempt,
+        )
+
+    def values(self) -> dict[str, Any]:
+        """The payment line, as the tab syncs it."""
+        result = self.status.get("result") or {}
+        done = self.status.get("state") == "approved"
+        return {
+            "uuid": self.payment_uuid,
+            "amount": self.amount / 100,
+            "payment_date": now(),
+            "payment_method_id": self.order.till.shop.facts["card_method"],
+            "payment_status": "done" if done else "waitingCard",
+            "viva_attempt": self.attempt,
+            "transaction_id": result.get("transaction_id", ""),
+            "card_brand": result.get("card_brand", ""),
+            "card_no": result.get("card_last4", ""),
+            "ticket": result.get("slip", ""),
+        }
+
+
+class Order:
+    """An order in a tab: one coffee, and payment lines."""
+
+    def __init__(self, till: "Till", amount: int) -> None:
+        self.till = till
+        self.amount = amount
+        self.uuid = str(uuid.uuid4())
+        self.reference = f"LIVE-{self.uuid[:8]}"
+        self.cards: list[Card] = []
+        self.state = ""
+        self._line_uuid = str(uuid.uuid4())
+        self._line_id = 0
+        self._access_token = str(uuid.uuid4())
+
+    def line(self, terminal: str, amount: int | None = None) -> Card:
+        """A new payment line by card; the order is saved first, as the till does it."""
+        card = Card(self, terminal, self.amount if amount is None else amount)
+        self.cards.append(card)
+        self.sync()
+        return card
+
+    def charge(self, terminal: str, amount: int | None = None) -> Card:
+        card = self.line(terminal, amount)
+        card.send()
+        return card
+
+    def delete_line(self, card: Card) -> None:
+        self.cards.remove(card)
+        self.sync(deleted=card)
+
+    def find(self) -> list[Status]:
+        """What a tab that has lost its memory learns."""
+        return self.till.ask("pos_find", [self.uuid])
+
+    def finish(self) -> None:
+        """Validate: sync as paid. The last line has to be approved."""
+        self.sync("paid")
+        assert self.state == "paid"
+
+    def sync(self, state: str = "draft", deleted: Card | None = None, cash: int = 0) -> None:
+        price = self.amount / 100
+        line = {
+            "uuid": self._line_uuid,
+            "product_id": self.till.shop.facts["product"],
+            "full_product_name": "Coffee",
+            "qty": 1,
+            "price_unit": price,
+            "discount": 0,
+            "price_subtotal": price,
+            "price_subtotal_incl": price,
+            "tax_ids": [],
+        }
+        payments = [[1, c.payment_id, c.values()] if c.payment_id else [0, 0, c.values()] for c in self.cards]
+        if deleted and deleted.payment_id:
+            payments.append([2, deleted.payment_id])
+        if cash:
+            payments.append([0, 0, self._cash(cash)])
+        paid = cash + sum(card.amount for card in self.cards if state == "paid")
+        answer = self.till.client.call(
+            "pos.order",
+            "sync_from_ui",
+            [
+                {
+                    "uuid": self.uuid,
+                    "access_token": self._access_token,
+                    "session_id": self.till.session_id,
+                    "user_id": self.till.client.user_id,
+                    "pos_reference": self.reference,
+                    "tracking_number": "001",
+                    "state": state,
+                    "date_order": now(),
+                    "amount_total": price,
+                    "amount_tax": 0,
+                    "amount_paid": paid / 100,
+                    "amount_return": 0,
+                    "partner_id": False,
+                    "fiscal_position_id": False,
+                    "pricelist_id": False,
+                    "to_invoice": False,
+                    "last_order_preparation_change": "{}",
+                    "lines": [[1, self._line_id, line] if self._line_id else [0, 0, line]],
+                    "payment_ids": payments,
+                    "relations_uuid_mapping": {},
+                }
+            ],
+        )
+        self.state = answer["pos.order"][0]["state"]
+        self._line_id = answer["pos.order.line"][0]["id"]
+        self.payments = {row["uuid"]: row for row in answer["pos.payment"]}
+        for card in self.cards:
+            card.payment_id = self.payments[card.payment_uuid]["id"]
+
+    def _cash(self, amount: int) -> dict[str, Any]:
+        return {
+            "uuid": str(uuid.uuid4()),
+            "amount": amount / 100,
+            "payment_date": now(),
+            "payment_method_id": self.till.cash_method,
+        }
+
+
+class Till:
+    """One register with an open session, used by a cashier who has POS rights only."""
+
+    def __init__(self, shop: "Shop", client: Client, config_id: int, cash_method: int) -> None:
+        self.shop = shop
+        self.client = client
+        self.config_id = config_id
+        self.cash_method = cash_method
+        client.call("pos.config", "open_ui", [config_id])
+        found = client.call("pos.config", "read", [config_id], ["current_session_id"])
+        self.session_id: int = found[0]["current_session_id"][0]
+        client.call("pos.session", "set_opening_control", [self.session_id], 0, "")
+
+    def ask(self, method: str, *args: Any, timeout: float | None = None) -> Any:
+        return self.client.call(LEDGER, method, *args, timeout=timeout)
+
+    def order(self, amount: int = PRICE) -> Order:
+        return Order(self, amount)
+
+    def charge(self, terminal: str, amount: int = PRICE) -> Card:
+        """A new order and the press of its card button."""
+        return self.order(amount).charge(terminal)
+
+    def sell_for_cash(self, amount: int = PRICE) -> float:
+        """A cash sale, from validation to the server's answer, in seconds."""
+        order = self.order(amount)
+        began = time.monotonic()
+        order.sync("paid", cash=amount)
+        seconds = time.monotonic() - began
+        assert order.state == "paid"
+        return seconds
+
+
+class Shop:
+    """Everything that runs, and the people in it."""
+
+    def __init__(self, odoo: Odoo, viva: Viva, database: Database, facts: dict[str, Any]) -> None:
+        self.odoo = odoo
+        self.viva = viva
+        self.database = database
+        self.facts = facts
+        self.terminals: list[str] = list(facts["terminals"])
+        self.first, self.second = self.terminals[:2]
+        self.webhook_urls = [f"{odoo.url}/viva/webhook/{path}" for path in facts["paths"]]
+        self.cashier = Client(odoo.url, database.name, "live-cashier", "cashier")
+        self.manager = Client(odoo.url, database.name, "live-manager", "manager")
+        cash = facts["cash_methods"] + [0] * len(facts["tills"])
+        self.tills = [
+            Till(self, self.cashier, config_id, cash[number])
+            for number, config_id in enumerate(facts["tills"])
+        ]
+        self.till, self.other_till = self.tills[:2]
+
+    def close(self) -> None:
+        self.cashier.close()
+        self.manager.close()
+
+    def tidy_up(self) -> None:
+        """A simulator without memory, quick people, and an Odoo that believes in Viva."""
+        viva = self.viva
+        viva.control("POST", "reset", {"keep_webhooks": True})
+        viva.settings(authorising_ms=20, pin_ms=20, iris_ms=20, abort_ms=100)
+        for terminal in self.terminals:
+            viva.control("POST", "terminals", {"terminalId": terminal})
+        self.database.run("UPDATE viva_event SET is_processed = true WHERE NOT is_processed")
+        self.forget_silence()
+
+    def forget_silence(self) -> None:
+        self.database.run("UPDATE viva_connection SET failures = 0, silent_until = NULL")
+
+    def secrets(self) -> list[str]:
+        """What must not be in any log."""
+        known = ["sim-secret", "sim2-secret", "sim-api-key", "sim2-api-key", *self.facts["paths"]]
+        tokens = self.database.run(
+            "SELECT access_token AS secret FROM viva_connection UNION SELECT webhook_key FROM viva_account"
+        )
+        return known + [row["secret"] for row in tokens if row["secret"]]
+
+    def crash(self) -> None:
+        """kill -9 for Odoo and all of its workers."""
+        self.odoo.kill()
+
+    def restart(self) -> None:
+        self.crash()
+        self.odoo.start()
+
+    def run_job(self) -> None:
+        """Let Odoo's own cron worker run the scheduled job, and wait for its end."""
+        cron = self.facts["cron"]
+        found = self.database.run(
+            """INSERT INTO ir_cron_trigger (cron_id, call_at)
+               VALUES (%s, date_trunc('second', now() AT TIME ZONE 'UTC')) RETURNING id""",
+            cron,
+        )
+        self.database.notify("cron_trigger")
+        until(
+            lambda: not self.database.run(
+                "SELECT 1 FROM ir_cron_trigger WHERE id = %s", found[0]["id"]
+            ),
+            30,
+            "for the scheduled job",
+        )
+
+    def activities(self, card: Card) -> list[str]:
+        """The summaries of the tasks about a payment."""
+        found = self.database.run(
+            "SELECT summary FROM mail_activity WHERE res_model = %s AND res_id = %s ORDER BY id",
+            LEDGER,
+            card.row()["id"],
+        )
+        return [row["summary"] for row in found]
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

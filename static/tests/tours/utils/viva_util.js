@@ -1,0 +1,59 @@
+/**
+ * The simulator stands behind this address: the test's Python side answers it (`fetch_proxy`), carries the
+ * request on to the simulator's control API and waits until it is done.
+ */
+const SIMULATOR = "http://simulator.viva.test";
+let count = 0;
+
+/** POST `options` to a path of the simulator's control API. */
+export function simulate(path, options = {}) {
+    return {
+        content: `simulator: ${path} ${JSON.stringify(options)}`,
+        trigger: "body",
+        run: async () => {
+            const query = new URLSearchParams({ json: JSON.stringify(options), count: count++ });
+            const response = await fetch(`${SIMULATOR}/${path}?${query}`);
+            if (!response.ok) {
+                throw new Error(`the simulator refuses ${path}: ${await response.text()}`);
+            }
+        },
+    };
+}
+
+/** What a person does at a terminal, once a request is shown there: tap, decline, cancel, … */
+export function atTerminal(action, options = {}) {
+    return simulate(`terminals/16000010/${action}`, { wait_s: 5, ...options });
+}
+
+export function chooseTerminal(name) {
+    return {
+        content: `choose terminal ${name}`,
+        trigger: `.modal .selection-item:contains("${name}")`,
+        run: "click",
+    };
+}
+
+/** The panel on the payment line is in this phase and, if given, has these words. */
+export function panelIs(phase, words) {
+    return {
+        content: `the panel shows ${phase}`,
+        trigger: `.viva-status[data-phase="${phase}"]${words ? `:contains("${words}")` : ""}`,
+    };
+}
+
+/** Press a button of the panel: send, cancel, check, remove, force or terminal. */
+export function press(button) {
+    return {
+        content: `press ${button}`,
+        trigger: `.viva-status .viva-${button}`,
+        run: "click",
+    };
+}
+
+export function confirmDialog(title) {
+    return {
+        content: `confirm "${title}"`,
+        trigger: `.modal:has(.modal-title:contains("${title}")) .modal-footer .btn-primary`,
+        run: "click",
+    };
+}

@@ -1,0 +1,123 @@
+import { definePosModels } from "@point_of_sale/../tests/unit/data/generate_model_definitions";
+import { click, describe, expect, queryAllTexts, queryOne, queryText, test } from "@odoo/hoot";
+import { mountWithCleanup } from "@web/../tests/web_test_helpers";
+import { VivaStatus } from "@viva_payments/pos/viva_status/viva_status";
+
+import { CARD, connectionLost, makeOrder, press, settle, setupViva } from "./utils";
+
+definePosModels();
+describe.current.tags("desktop");
+
+async function showPanel({ terminals } = {}) {
+    const till = await setupViva({ terminals });
+    const { order, line } = await makeOrder(till.store, till.method);
+    await mountWithCleanup(VivaStatus, {
+        props: {
+            line,
+            send: () => expect.step("send"),
+            remove: () => expect.step("remove"),
+        },
+    });
+    return { ...till, order, line };
+}
+
+function buttons() {
+    return queryAllTexts(".viva-buttons button");
+}
+
+test("ready: says where it goes, and sends", async () => {
+    await showPanel();
+    expect(queryText(".viva-title-text")).toBe("Ready to send to terminal Bar");
+    expect(".viva-demo").toHaveText("DEMO");
+    expect(buttons()).toEqual(["Send"]);
+    await click(".viva-send");
+    expect.verifySteps(["send"]);
+});
+
+test("with several terminals the cashier may switch", async () => {
+    await showPanel({ terminals: [1, 2] });
+    expect(queryText(".viva-title-text")).toBe("Ready to send");
+    expect(buttons()).toEqual(["Send", "Other terminal"]);
+});
+
+test("waiting: where, how long, and a way out", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    await settle();
+    expect(queryText(".viva-title-text")).toBe("Waiting for the card on terminal Bar (16000010)");
+    expect(queryOne(".viva-status").dataset.phase).toBe("waiting");
+    expect(".viva-status").toHaveClass("viva-status-busy");
+    expect(queryText(".viva-seconds")).toBe("3 s");
+    expect(buttons()).toEqual(["Check again", "Cancel"]);
+    server.set(attempt, { state: "pending", age_s: 42 });
+    await settle(1000);
+    expect(queryText(".viva-seconds")).toMatch(/^4[23] s$/);
+});
+
+test("no contact with Odoo, Viva silent: said below, the wait goes on", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, { state: "pending", silent: true });
+    await settle(1000);
+    expect(queryText(".viva-detail")).toMatch(/Viva does not answer/);
+    server.faults.check = connectionLost;
+    await settle(1000);
+    expect(queryText(".viva-detail")).toMatch(/No connection to Odoo/);
+    expect(queryText(".viva-title-text")).toMatch(/Waiting for the card/);
+});
+
+test("cancelling: look at the terminal", async () => {
+    const { store, line } = await showPanel();
+    await press(store, line);
+    await click(".viva-cancel");
+    await settle();
+    expect(queryText(".viva-title-text")).toBe("Cancelling – look at terminal Bar (16000010)");
+    expect(buttons()).toEqual(["Check again"]);
+});
+
+test("unknown: no retry; check, remove, and the manager's way", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, { state: "unknown", can_force: true, can_cancel: false });
+    await settle(1000);
+    expect(queryText(".viva-title-text")).toBe("We do not know yet – checking");
+    expect(queryText(".viva-detail")).toBe("words of unknown");
+    expect(".viva-status").toHaveClass("viva-status-doubt");
+    expect(buttons()).toEqual(["Check again", "Remove line", "Force done"]);
+    const asked = server.count("check");
+    await click(".viva-check");
+    await settle();
+    expect(server.count("check")).toBeGreaterThan(asked);
+    await click(".viva-remove");
+    expect.verifySteps(["remove"]);
+});
+
+test("declined: the server's words and another try", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, { state: "declined", message: "Not enough money. Another card, please." });
+    await settle(1000);
+    expect(queryText(".viva-title-text")).toBe("Declined");
+    expect(queryText(".viva-detail")).toBe("Not enough money. Another card, please.");
+    expect(".viva-status").toHaveClass("viva-status-bad");
+    expect(buttons()).toEqual(["Try again"]);
+});
+
+test("approved: the card, and nothing to press", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, { state: "approved", result: CARD });
+    await settle(1000);
+    expect(queryText(".viva-title-text")).toBe("Approved · Visa ••0133");
+    expect(".viva-status").toHaveClass("viva-status-good");
+    expect(".viva-buttons").toHaveCount(0);
+});
+
+test("accepted by a manager: says so, and that Viva has not confirmed it", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, { state: "approved", forced: true, message: "Accepted by Mia." });
+    await settle(1000);
+    expect(queryText(".viva-title-text")).toBe("Accepted as paid by a manager");
+    expect(queryText(".viva-detail")).toBe("Accepted by Mia.");
+});
