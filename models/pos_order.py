@@ -1,31 +1,42 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
 
 
 class PosOrder(models.Model):
     _inherit = "pos.order"
 
+    # Whoever may read an order may read these: people of the stock and of accounting too.
     viva_transaction_ids = fields.One2many(
-        "viva.transaction", compute="_compute_viva_transaction_ids", string="Card payments"
+        "viva.transaction",
+        compute="_compute_viva_transaction_ids",
+        compute_sudo=True,
+        string="Card payments",
     )
-    viva_transaction_count = fields.Integer(compute="_compute_viva_transaction_ids")
+    viva_transaction_count = fields.Integer(
+        compute="_compute_viva_transaction_ids", compute_sudo=True
+    )
     viva_has_unproven = fields.Boolean(
         compute="_compute_viva_has_unproven",
+        compute_sudo=True,
         search="_search_viva_has_unproven",
         string="Paid by card without proof",
         help="The till called it paid, but no approved card payment is in the ledger.",
     )
-    viva_can_attach = fields.Boolean(compute="_compute_viva_transaction_ids")
+    viva_can_attach = fields.Boolean(compute="_compute_viva_transaction_ids", compute_sudo=True)
 
     def _compute_viva_transaction_ids(self):
         transactions = self.env["viva.transaction"].search(
             [("order_uuid", "in", list(filter(None, self.mapped("uuid"))))]
         )
         by_uuid = transactions.grouped("order_uuid")
+        charged = self.filtered(lambda order: order.state == "draft")._viva_charged()
+        approved = charged.filtered(lambda transaction: transaction.state == "approved")
+        attachable = set(approved.mapped("order_uuid"))
         for order in self:
             order.viva_transaction_ids = by_uuid.get(order.uuid, transactions.browse())
             order.viva_transaction_count = len(order.viva_transaction_ids)
-            order.viva_can_attach = order.state == "draft" and bool(order._viva_charged())
+            order.viva_can_attach = order.uuid in attachable
 
     @api.depends("payment_ids", "state")
     def _compute_viva_has_unproven(self):
@@ -37,17 +48,36 @@ class PosOrder(models.Model):
     def _search_viva_has_unproven(self, operator, value):
         if operator != "in":
             return NotImplemented
-        payments = self.env["pos.payment"].search(
-            [
-                ("payment_method_id.use_payment_terminal", "=", "viva"),
-                ("amount", ">", 0),
-                ("pos_order_id.state", "in", ("paid", "done", "invoiced")),
-            ]
+        self.env.flush_all()
+        # What `_viva_unproven` says, for all orders at once.
+        unproven = SQL(
+            """(
+            SELECT payment.pos_order_id
+              FROM pos_payment payment
+              JOIN pos_order ON pos_order.id = payment.pos_order_id
+              JOIN pos_payment_method method ON method.id = payment.payment_method_id
+             WHERE method.use_payment_terminal = 'viva'
+               AND payment.amount > 0
+               AND payment.is_change IS NOT TRUE
+               AND pos_order.state IN ('paid', 'done', 'invoiced')
+               AND NOT EXISTS (
+                   SELECT FROM viva_transaction proof
+                    WHERE proof.payment_uuid = payment.uuid
+                      AND proof.order_uuid = pos_order.uuid
+                      AND proof.company_id = pos_order.company_id
+                      AND proof.state = 'approved'
+                      AND proof.is_contradicted IS NOT TRUE
+                      AND proof.approved_amount - COALESCE(proof.tip_amount, 0)
+                          - COALESCE(proof.surcharge_amount, 0) = payment.amount
+                      AND NOT EXISTS (
+                          SELECT FROM viva_transaction child
+                           WHERE child.parent_id = proof.id
+                             AND child.origin = 'viva' AND child.state = 'approved'
+                      )
+               )
+            )"""
         )
-        unproven = payments.filtered(
-            lambda payment: payment.viva_state in ("none", "unproven", "reversed")
-        )
-        return [("id", "in" if True in value else "not in", unproven.pos_order_id.ids)]
+        return [("id", "in" if True in value else "not in", unproven)]
 
     def _viva_unproven(self):
         """Payments by card of these orders that the ledger does not confirm."""
@@ -62,16 +92,16 @@ class PosOrder(models.Model):
 
     def _viva_charged(self):
         """Card payments of these orders that took (or may have taken) money and are nobody's yet."""
-        handed_over = (
-            self.env["viva.handover"]
-            .sudo()
-            .search([("transaction_id", "!=", False)])
-            .transaction_id
-        )
         transactions = (
             self.env["viva.transaction"]
             .sudo()
             .search([("order_uuid", "in", list(filter(None, self.mapped("uuid"))))])
+        )
+        handed_over = (
+            self.env["viva.handover"]
+            .sudo()
+            .search([("transaction_id", "in", transactions.ids)])
+            .transaction_id
         )
         return (transactions - handed_over).filtered(
             lambda transaction: (

@@ -91,11 +91,12 @@ class VivaTransaction(models.Model):
     # -- record ----------------------------------------------------------------------------------
 
     @api.model
-    def _record(self, values, limit_minor):
+    def _record(self, values, limit_minor, *, abandoned=False):
         """Write a new attempt in state `sent` and commit it, before the first byte leaves.
 
         :param dict values: fields of the transaction without the ones made here
         :param int limit_minor: the most that cards may bring in for this document, in minor units
+        :param abandoned: it will never be sent: written as cancelled, so that a late request finds it so
         :return: (id, True) or, when the attempt is in the ledger already, (its id, False)
         :raise Refused: another payment holds the terminal or the order
         """
@@ -103,12 +104,15 @@ class VivaTransaction(models.Model):
         def work(env):
             transactions = env["viva.transaction"]
             known = transactions.search([("attempt", "=", values["attempt"])])
-            if known:
+            if known and known.payment_uuid == values["payment_uuid"]:
                 return known.id, False
+            if known:
+                raise Refused(self.env._("The till has sent an unreadable request. Reload the page."), "attempt")
             terminal = env["viva.terminal"].browse(values["terminal_id"])
-            transactions._free_terminal(terminal)
-            transactions._refuse_if_blocked(terminal, values)
-            transactions._refuse_beyond(limit_minor, values)
+            if not abandoned:
+                transactions._free_terminal(terminal)
+                transactions._refuse_if_blocked(terminal, values)
+                transactions._refuse_beyond(limit_minor, values)
             name, reference = transactions._new_reference()
             transaction = transactions.create(
                 {
@@ -121,9 +125,10 @@ class VivaTransaction(models.Model):
                     "company_id": terminal.company_id.id,
                     "terminal_viva_id": terminal.viva_id,
                     "user_id": env.uid,
-                    "state": "sent",
+                    "state": "cancelled" if abandoned else "sent",
+                    "reason": "never_sent" if abandoned else False,
                     "sent_at": fields.Datetime.now(),
-                    "holds_terminal": True,
+                    "holds_terminal": not abandoned,
                 }
             )
             transaction._step("asked")

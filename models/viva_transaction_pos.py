@@ -43,11 +43,35 @@ class VivaTransaction(models.Model):
         if known:
             return known[0]
         try:
-            transaction_id, is_new = self._record(*self._pos_values(request))
+            values, limit_minor = self._pos_values(request)
+            self._refuse_while_silent(values["terminal_id"])
+            transaction_id, is_new = self._record(values, limit_minor)
         except Refused as refusal:
             return self._refused_status(request, refusal)
         if is_new:
             self._send(transaction_id)
+        return self._statuses([transaction_id])[0]
+
+    @api.model
+    def pos_abandon(self, request):
+        """The till has asked for a charge, got no answer, and the server knows nothing of it: give it up.
+
+        Whichever comes first wins: a charge that arrives later finds the attempt cancelled and sends nothing;
+        if it came first, its Status is the answer and the till goes on watching.
+
+        :param dict request: as for `pos_charge`
+        :return: Status
+        """
+        self._require_cashier()
+        request = self._read_request(request)
+        known = self._status_of([request["attempt"]])
+        if known:
+            return known[0]
+        try:
+            transaction_id, _is_new = self._record(*self._pos_values(request), abandoned=True)
+        except Refused as refusal:
+            # A charge that arrives later is refused for the same reason.
+            return self._refused_status(request, refusal)
         return self._statuses([transaction_id])[0]
 
     @api.model
@@ -214,13 +238,6 @@ class VivaTransaction(models.Model):
                 ),
                 "currency",
             )
-        if self.env["viva.connection"]._store(terminal.account_id).is_silent():
-            raise Refused(
-                self.env._(
-                    "Viva does not answer at the moment. Nothing was charged. Try again in a minute, or take cash."
-                ),
-                "silent",
-            )
         return {
             "attempt": request["attempt"],
             "operation": "sale",
@@ -235,6 +252,17 @@ class VivaTransaction(models.Model):
             "pos_session_id": session.id,
             "pos_config_id": session.config_id.id,
         }, self._limit_minor(order)
+
+    @api.model
+    def _refuse_while_silent(self, terminal_id):
+        account = self.env["viva.terminal"].browse(terminal_id).account_id
+        if self.env["viva.connection"]._store(account).is_silent():
+            raise Refused(
+                self.env._(
+                    "Viva does not answer at the moment. Nothing was charged. Try again in a minute, or take cash."
+                ),
+                "silent",
+            )
 
     @api.model
     def _pos_terminal(self, method, terminal_id):

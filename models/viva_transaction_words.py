@@ -62,6 +62,8 @@ class VivaTransaction(models.Model):
         )
 
     def _words_cancelled(self):
+        if self.reason == "never_sent":
+            return self.env._("The request was never sent. Nothing was charged. Try again.")
         if self.reason == "aborted":
             return self.env._("Cancelled by the till. Nothing was charged.")
         return self.env._("Cancelled on the terminal. Nothing was charged.")

@@ -1,1 +1,1 @@
-from . import test_install, test_pos_hoot, test_sale, test_webhook
+from . import test_closing, test_install, test_pos_hoot, test_sale, test_webhook

@@ -139,3 +139,16 @@ class TestSale(VivaCase):
                 self.assertEqual(status["state"], "unknown", status)
                 self.assertIn(status["reason"], ("amount", "currency", "reference", "terminal"))
                 self.assertFalse(status["final"])
+
+    def test_abandoned_attempt_is_never_sent(self):
+        """The till gave up on a request that then arrives after all."""
+        request = self.request(self.make_order())
+        self.assertEqual(self.ledger.pos_abandon(request)["state"], "cancelled")
+        self.assertEqual(self.ledger.pos_charge(request)["state"], "cancelled")
+        self.assertEqual(self.simulator.control("GET", "sessions"), [])
+        _request, status = self.charge()
+        self.assertEqual(status["state"], "pending", "the terminal is free")
+
+    def test_abandoning_what_arrived_changes_nothing(self):
+        request, _status = self.charge()
+        self.assertEqual(self.ledger.pos_abandon(request)["state"], "pending")

@@ -283,22 +283,21 @@ class TestWebhook(WebhookCase):
         transaction = self.transaction(request["attempt"])
         nonsense = (
             None, True, 0, -1, 10**30, 10**4000, 1e308, float("nan"), float("-inf"), "", "\0", "a\0b",
-            "\ud800", "é\U0001f600", "x" * 70000, [], [[]], {}, {"a": {"b": [None]}}, [1, "a"],
+            "\ud800", "é\U0001f600", "x" * 3000, [], [[]], {}, {"a": {"b": [None]}}, [1, "a"],
         )  # fmt: skip
         for value in nonsense:
-            for field in ("EventTypeId", "EventData", "RecipientId", "Created", "Url", "CorrelationId"):
-                with self.subTest(field=field, value=str(value)[:20]):
+            with self.subTest(value=str(value)[:20]):
+                for field in ("EventTypeId", "EventData", "RecipientId"):
                     message = self.message(data=self.about(transaction), **{field: value})
-                    self.assertEqual(self.post(message).status_code, 200)
-                    self.assertEqual(len(self.stored(message)), 1)
-            for field in ("MerchantTrns", "MerchantReference", "SessionId", "ParentId", "TerminalId"):
-                with self.subTest(field=field, value=str(value)[:20]):
+                    self.assertEqual(self.post(message).status_code, 200, field)
+                    self.assertEqual(len(self.stored(message)), 1, field)
+                for field in ("MerchantTrns", "MerchantReference", "SessionId", "ParentId"):
                     data = self.about(transaction, **{"MerchantTrns": None, field: value})
                     self.assertStored(self.message(data=data), foreign=True)
-            for field in ("Amount", "TransactionId", "TransactionTypeId", "Email", "CardNumber", "Anything"):
-                with self.subTest(field=field, value=str(value)[:20]):
-                    data = self.about(transaction, **{field: value})
-                    self.assertStored(self.message(data=data), foreign=False)
+                rest = ("Amount", "TransactionId", "TransactionTypeId", "TerminalId", "Email", "CardNumber")
+                data = self.about(transaction, **dict.fromkeys((*rest, "Anything"), value))
+                envelope = dict.fromkeys(("Created", "Url", "CorrelationId", "Anything"), value)
+                self.assertStored(self.message(data=data, **envelope), foreign=False)
         self.assertEqual(self.transaction(request["attempt"]).state, "pending")
 
     def test_odd_keys(self):
@@ -311,9 +310,9 @@ class TestWebhook(WebhookCase):
     def test_deep_nesting(self):
         request, _status = self.charge()
         transaction = self.transaction(request["attempt"])
-        for depth in (10, 100, 300, *range(820, 1000, 4), 20000):
+        for depth in (10, 100, 300, *range(850, 1000, 10), 20000):
             deep = "[" * depth + "]" * depth
-            for field in ("Tags", "MessageId", "RecipientId", "EventTypeId", "MerchantTrns", "EventData"):
+            for field in ("Tags", "MessageId", "RecipientId", "MerchantTrns"):
                 with self.subTest(depth=depth, field=field):
                     message = self.message(data=self.about(transaction))
                     place = message["EventData"] if field in ("Tags", "MerchantTrns") else message
@@ -414,8 +413,7 @@ class TestWebhook(WebhookCase):
     # -- whose message -----------------------------------------------------------------------------
 
     def test_two_companies(self):
-        other = self._create_company(name="Other shop").with_context(self.env.context)
-        other.currency_id = self.env.ref("base.EUR")
+        other = self.env["res.company"].create({"name": "Other shop"})
         other_account = self.account.copy(
             {
                 "name": "Other Viva",
@@ -594,33 +592,23 @@ class TestWebhook(WebhookCase):
                 self.env.invalidate_all()
                 self.assertAlmostEqual(sale.reversed_amount - before, expected, 2, number)
 
-    def test_reversal_of_more_than_is_left_only_alarms(self):
-        for amount in (-20.00, 2000, "19.99", None, float("nan"), True, 0, 10**30, [19.99], -19.999):
-            with self.subTest(amount=str(amount)[:20]):
-                self.simulator.control("POST", "reset")
-                _request, sale = self.approved()
-                self.assertStored(self._reversal(sale, Amount=amount), foreign=False)
+    def test_reversal_that_cannot_be_booked_only_alarms(self):
+        """Amounts beyond what is left or unreadable, and identifiers that tell nothing from a repetition."""
+        _request, sale = self.approved()
+        amounts = (-20.00, 2000, "19.99", None, float("nan"), True, 0, 10**30, [19.99], -19.999)
+        identifiers = (None, "", 5, ["a"], "\0", "x" * 5000)
+        odd = [{"Amount": amount} for amount in amounts]
+        odd += [{"TransactionId": viva_id, "Amount": -1.0} for viva_id in identifiers]
+        for number, data in enumerate(odd, start=1):
+            with self.subTest(data=str(data)[:40]):
+                self.assertStored(self._reversal(sale, **data), foreign=False)
                 self.env["viva.event"]._process()
                 self.env.invalidate_all()
                 self.assertFalse(sale.child_ids)
-                self.assertTrue(sale.event_ids.is_processed)
-                self.assertIn("Viva has reversed this payment", sale.activity_ids.mapped("summary"))
-
-    def test_reversals_with_odd_identifiers(self):
-        """Whatever the identifier is, processing neither fails nor books the same reversal twice."""
-        for viva_id in (None, "", 5, ["a"], "\0", "x" * 5000):
-            with self.subTest(viva_id=str(viva_id)[:10]):
-                self.simulator.control("POST", "reset")
-                _request, sale = self.approved()
-                for _message in range(2):
-                    self.assertStored(
-                        self._reversal(sale, TransactionId=viva_id, Amount=-1.0), foreign=False
-                    )
-                self.env["viva.event"]._process()
-                self.env.invalidate_all()
                 self.assertTrue(all(sale.event_ids.mapped("is_processed")))
-                self.assertIn("Viva has reversed this payment", sale.activity_ids.mapped("summary"))
-                self.assertFalse(sale.child_ids, "two messages or one? a person decides")
+                alarms = sale.step_ids.filtered(lambda step: step.kind == "alarm")
+                self.assertEqual(len(alarms), number)
+        self.assertEqual(sale.activity_ids.mapped("summary"), ["Viva has reversed this payment"])
 
     def test_partial_reversal_is_a_refund(self):
         _request, sale = self.approved()

@@ -39,6 +39,11 @@ class OdooSource:
     def key(self) -> str:
         return digest(self.python_path, self.version)
 
+    @property
+    def standard_addons(self) -> Path:
+        """The folder that holds point_of_sale."""
+        return (*self.addons, self.python_path / "odoo" / "addons")[0]
+
 
 def get() -> OdooSource:
     """Odoo 19; downloads and unpacks it the first time."""

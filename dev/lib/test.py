@@ -1,7 +1,8 @@
 """./dev/test [PATH …] [-k NAME] [pytest's options]
 
 Three layers: protocol (dev/tests/protocol, no Odoo), Odoo (tests, bridges/*/tests) and live
-(dev/tests/live, a real Odoo with two workers). A PATH chooses layer and files.
+(dev/tests/live, a real Odoo with two workers); and those of Odoo's own tests that
+dev/tests/standard.txt names. A PATH chooses layer and files.
 """
 
 import contextlib
@@ -28,6 +29,9 @@ WITH_VALUE = {
     "--deselect",
     "--ignore",
 }
+
+STANDARD = "dev/tests/standard.txt"
+STARTS = {"protocol": "dev/tests/protocol", "live": "dev/tests/live", "standard": STANDARD}
 
 
 @dataclass
@@ -80,6 +84,7 @@ def _by_layer(paths: list[str]) -> dict[str, list[str]]:
         "protocol": ["dev/tests/protocol"],
         "odoo": ["tests", *bridges],
         "live": ["dev/tests/live"],
+        "standard": [STANDARD],
     }
     if not paths:
         return everything
@@ -87,9 +92,7 @@ def _by_layer(paths: list[str]) -> dict[str, list[str]]:
     for path in paths:
         if path in ("dev", "dev/tests"):
             raise Problem("Please name one layer: dev/tests/protocol, dev/tests/live or tests.")
-        layer = "odoo"
-        if path.startswith("dev/tests/"):
-            layer = "live" if path.startswith("dev/tests/live") else "protocol"
+        layer = next((name for name, start in STARTS.items() if path.startswith(start)), "odoo")
         chosen.setdefault(layer, []).append(path)
     return chosen
 
@@ -98,13 +101,17 @@ def _run(environment: Environment, layer: str, files: list[str], options: list[s
     report = log_dir() / f"{layer}-{os.getpid()}.xml"
     words = [f"--junitxml={report}", "-q", *options]
     began = time.monotonic()
-    if layer == "odoo":
-        _odoo(environment, files, words)
-    else:
+    if layer in ("protocol", "live"):
         if layer == "live":
             browser.get()
             databases.shop(environment)
-        _plain(environment, files, words)
+        _outside(environment, files, words)
+    elif layer == "standard":
+        _inside(environment, _standard(environment), words)
+    else:
+        addon = environment.addon
+        targets = [ROOT / file if file.startswith("bridges/") else addon / file for file in files]
+        _inside(environment, targets, words)
     result = Result(layer, time.monotonic() - began)
     with contextlib.suppress(OSError, ElementTree.ParseError):
         _count(result, ElementTree.parse(report))
@@ -112,27 +119,34 @@ def _run(environment: Environment, layer: str, files: list[str], options: list[s
     return result
 
 
-def _plain(environment: Environment, files: list[str], words: list[str]) -> None:
-    """Layers without Odoo in the process: an ini file and a rootdir of their own."""
+def _outside(environment: Environment, files: list[str], words: list[str]) -> None:
+    """pytest without Odoo in its process: an ini file and a rootdir of its own."""
     home = ROOT / "dev" / "tests"
+    cache = environment.checkout / "pytest-outside"
     command = [environment.python, "-m", "pytest", "-c", home / "pytest.ini", f"--rootdir={home}"]
     outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run([*command, *words, *files], cwd=ROOT, env=outside)
+    subprocess.run([*command, "-o", f"cache_dir={cache}", *words, *files], cwd=ROOT, env=outside)
 
 
-def _odoo(environment: Environment, files: list[str], words: list[str]) -> None:
+def _inside(environment: Environment, targets: list[Path], words: list[str]) -> None:
     """pytest-odoo on the linked path, with a copy of the template database."""
     browser.get()
     addon = environment.addon
-    targets = [ROOT / file if file.startswith("bridges/") else addon / file for file in files]
-    with databases.throw_away(environment, "test", databases.template(environment)) as database:
+    source = databases.template(environment)
+    with databases.throw_away(environment, "test", source) as database:
         command = [
             *(environment.python, "-m", "pytest", "-c", addon / "pyproject.toml"),
-            f"--rootdir={addon.parent}",
+            *(f"--rootdir={addon.parent}", "-o", f"cache_dir={environment.checkout / 'pytest'}"),
             *(f"--odoo-database={database}", "--odoo-http", "--odoo-log-level=warn"),
             f"--odoo-extra=screenshots={log_dir() / 'screenshots'}",
         ]
         subprocess.run([*command, *words, *targets], cwd=addon, env=environment.variables)
+
+
+def _standard(environment: Environment) -> list[Path]:
+    lines = (ROOT / STANDARD).read_text().splitlines()
+    names = [line for line in lines if line and not line.startswith("#")]
+    return [environment.source.standard_addons / name for name in names]
 
 
 def _count(result: Result, report: ElementTree.ElementTree) -> None:

@@ -20,10 +20,9 @@ from shop import Shop  # noqa: E402
 from lib import databases  # noqa: E402
 from lib.common import log_dir  # noqa: E402
 from lib.environment import Environment, prepare  # noqa: E402
-from lib.server import Odoo, Simulator  # noqa: E402
+from lib.server import Odoo, Proxy  # noqa: E402
 
 PREPARE = Path(__file__).with_name("prepare_shop.py")
-EVENTS = [1796, 1797, 1798, 1802, 1803]
 
 
 @pytest.fixture(scope="session")
@@ -35,13 +34,10 @@ def environment() -> Iterator[Environment]:
 
 @pytest.fixture(scope="session")
 def viva(environment: Environment) -> Iterator[Viva]:
-    server = Simulator(environment, log_dir() / "live-simulator.log")
-    with contextlib.ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
-        viva = Viva(server.url)
-        stack.callback(viva.close)
-        yield viva
+    viva = Viva(environment, log_dir() / "live-simulator.log")
+    viva.start()
+    yield viva
+    viva.stop()
 
 
 @pytest.fixture(scope="session")
@@ -64,16 +60,11 @@ def open_shop(
         log = log_dir() / "live-odoo.log"
         log.unlink(missing_ok=True)
         odoo = Odoo(environment, name, log, workers=2, extra=("--max-cron-threads=1",))
-        stack.callback(odoo.stop)
+        stack.callback(odoo.kill)  # nothing of it is needed any more
         odoo.start()
         database = Database(environment.variables, name)
         stack.callback(database.close)
         shop = Shop(odoo, viva, database, json.loads(facts.read_text()))
-        stack.callback(shop.close)
-        for url, merchant in zip(shop.webhook_urls, viva.control("GET", "merchants"), strict=True):
-            request = {"url": url, "events": EVENTS, "merchantId": merchant["merchant_id"]}
-            answer = viva.control("POST", "webhooks", request)
-            assert answer["verified"], answer
         yield shop
 
 
@@ -86,3 +77,12 @@ def shop(open_shop: Shop) -> Iterator[Shop]:
     if not open_shop.odoo.process:
         open_shop.restart()
     watch.finish()
+
+
+@pytest.fixture
+def address(shop: Shop) -> Iterator[str]:
+    """Odoo and its websocket under one address, as behind a web server."""
+    proxy = Proxy(shop.odoo, log_dir() / "live-proxy.log")
+    proxy.start()
+    yield proxy.url
+    proxy.stop()

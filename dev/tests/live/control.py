@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import httpx
 import psycopg2
 import psycopg2.extras
+
+from lib.server import Simulator
 
 Found = TypeVar("Found")
 
@@ -20,17 +21,8 @@ def until(check: Callable[[], Found], seconds: float = 10, what: str = "") -> Fo
     return value
 
 
-class Viva:
+class Viva(Simulator):
     """The simulator as tests see it: the person at the terminal, and the book of the acquirer."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._http = httpx.Client(base_url=url, trust_env=False, verify=False, timeout=20)
-
-    def control(self, method: str, path: str, json: Any = None) -> Any:
-        response = self._http.request(method, f"/control/{path}", json=json)
-        assert response.is_success, response.text
-        return response.json()
 
     def act(self, action: str, terminal: str, **options: Any) -> None:
         """What a person does at a terminal; waits until the request is shown there."""
@@ -65,9 +57,6 @@ class Viva:
         """The webhooks of one kind that were sent, with the status that Odoo answered."""
         found = self.control("GET", "deliveries")
         return [delivery for delivery in found if delivery["eventTypeId"] == event_type]
-
-    def close(self) -> None:
-        self._http.close()
 
 
 class Database:

@@ -16,7 +16,6 @@ class Watch:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        self._log_from = shop.odoo.log.stat().st_size
         self._first_id = shop.database.run("SELECT max(id) AS id FROM viva_transaction")[0]["id"] or 0
 
     def rows(self) -> list[dict[str, Any]]:
@@ -117,9 +116,7 @@ class Watch:
     # -- logs ------------------------------------------------------------------------------------
 
     def _check_log(self) -> None:
-        with open(self.shop.odoo.log, encoding="utf-8", errors="replace") as log:
-            log.seek(self._log_from)
-            text = log.read()
+        text = self.shop.log()
         for secret in self.shop.secrets():
             assert secret not in text, "a secret is in the log"
         assert "Traceback" not in text, text[text.index("Traceback") - 500 :][:4000]

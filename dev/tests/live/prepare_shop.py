@@ -58,7 +58,7 @@ def make_user(env, company, login, *groups):
         .create(
             {
                 "name": login.title(),
-                "login": f"live-{login}",
+                "login": login,
                 "password": login,
                 "company_id": company.id,
                 "company_ids": [Command.set(company.ids)],

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+import httpx
 from control import Database, Viva, until
-from odoo_client import Client
 
-from lib.server import Odoo
+from lib.rpc import Client
+from lib.server import EVENTS, Odoo
 
 PRICE = 1999  # minor units: 19.99, which no float holds
 LEDGER = "viva.transaction"
@@ -63,7 +64,7 @@ class Card:
     payment_id: int = 0
     status: Status = field(default_factory=dict)
 
-    def send(self, timeout: float | None = None) -> Status:
+    def send(self) -> Status:
         """The till's request to charge. May be called again: it is the same press."""
         till = self.order.till
         self.status = till.ask(
@@ -78,7 +79,6 @@ class Card:
                 "amount_minor": self.amount,
                 "terminal_id": till.shop.facts["terminals"][self.terminal],
             },
-            timeout=timeout,
         )
         return self.status
 
@@ -207,7 +207,7 @@ class Order:
                     "uuid": self.uuid,
                     "access_token": self._access_token,
                     "session_id": self.till.session_id,
-                    "user_id": self.till.client.user_id,
+                    "user_id": self.till.client.uid,
                     "pos_reference": self.reference,
                     "tracking_number": "001",
                     "state": state,
@@ -255,8 +255,8 @@ class Till:
         self.session_id: int = found[0]["current_session_id"][0]
         client.call("pos.session", "set_opening_control", [self.session_id], 0, "")
 
-    def ask(self, method: str, *args: Any, timeout: float | None = None) -> Any:
-        return self.client.call(LEDGER, method, *args, timeout=timeout)
+    def ask(self, method: str, *args: Any) -> Any:
+        return self.client.call(LEDGER, method, *args)
 
     def order(self, amount: int = PRICE) -> Order:
         return Order(self, amount)
@@ -286,8 +286,8 @@ class Shop:
         self.terminals: list[str] = list(facts["terminals"])
         self.first, self.second = self.terminals[:2]
         self.webhook_urls = [f"{odoo.url}/viva/webhook/{path}" for path in facts["paths"]]
-        self.cashier = Client(odoo.url, database.name, "live-cashier", "cashier")
-        self.manager = Client(odoo.url, database.name, "live-manager", "manager")
+        self.cashier = odoo.client("cashier")
+        self.manager = odoo.client("manager")
         cash = facts["cash_methods"] + [0] * len(facts["tills"])
         self.tills = [
             Till(self, self.cashier, config_id, cash[number])
@@ -295,22 +295,38 @@ class Shop:
         ]
         self.till, self.other_till = self.tills[:2]
 
-    def close(self) -> None:
-        self.cashier.close()
-        self.manager.close()
-
     def tidy_up(self) -> None:
         """A simulator without memory, quick people, and an Odoo that believes in Viva."""
+        self.viva.control("POST", "reset", {"keep_webhooks": True})
+        self.prepare_viva()
+        self.database.run("UPDATE viva_event SET is_processed = true WHERE NOT is_processed")
+        self.forget_silence()
+        self._log_from = self.odoo.log.stat().st_size
+
+    def prepare_viva(self) -> None:
+        """Terminals, people who act at once, and the webhook as it was entered in Viva's portal."""
         viva = self.viva
-        viva.control("POST", "reset", {"keep_webhooks": True})
         viva.settings(authorising_ms=20, pin_ms=20, iris_ms=20, abort_ms=100)
         for terminal in self.terminals:
             viva.control("POST", "terminals", {"terminalId": terminal})
-        self.database.run("UPDATE viva_event SET is_processed = true WHERE NOT is_processed")
-        self.forget_silence()
+        if not viva.control("GET", "webhooks"):
+            merchants = viva.control("GET", "merchants")
+            for url, merchant in zip(self.webhook_urls, merchants, strict=True):
+                request = {"url": url, "events": EVENTS, "merchantId": merchant["merchant_id"]}
+                answer = viva.control("POST", "webhooks", request)
+                assert answer["verified"], answer
+
+    def log(self) -> str:
+        """What Odoo wrote during this test."""
+        with open(self.odoo.log, encoding="utf-8", errors="replace") as log:
+            log.seek(self._log_from)
+            return log.read()
 
     def forget_silence(self) -> None:
         self.database.run("UPDATE viva_connection SET failures = 0, silent_until = NULL")
+
+    def forget_token(self) -> None:
+        self.database.run("UPDATE viva_connection SET access_token = NULL")
 
     def secrets(self) -> list[str]:
         """What must not be in any log."""
@@ -328,22 +344,21 @@ class Shop:
         self.crash()
         self.odoo.start()
 
-    def run_job(self) -> None:
-        """Let Odoo's own cron worker run the scheduled job, and wait for its end."""
-        cron = self.facts["cron"]
-        found = self.database.run(
+    def start_job(self) -> int:
+        """Tell Odoo's own cron worker to run the scheduled job; the id of the order to do so."""
+        (row,) = self.database.run(
             """INSERT INTO ir_cron_trigger (cron_id, call_at)
                VALUES (%s, date_trunc('second', now() AT TIME ZONE 'UTC')) RETURNING id""",
-            cron,
+            self.facts["cron"],
         )
         self.database.notify("cron_trigger")
-        until(
-            lambda: not self.database.run(
-                "SELECT 1 FROM ir_cron_trigger WHERE id = %s", found[0]["id"]
-            ),
-            30,
-            "for the scheduled job",
-        )
+        return row["id"]
+
+    def run_job(self) -> None:
+        """The same, and wait for the job's end."""
+        order = self.start_job()
+        ordered = "SELECT 1 FROM ir_cron_trigger WHERE id = %s"
+        until(lambda: not self.database.run(ordered, order), 30, "for the scheduled job")
 
     def activities(self, card: Card) -> list[str]:
         """The summaries of the tasks about a payment."""
@@ -353,6 +368,31 @@ class Shop:
             card.row()["id"],
         )
         return [row["summary"] for row in found]
+
+
+    def foreign_sale(self, terminal: str) -> str:
+        """Another cash register system of the same merchant asks this terminal for a card; its session."""
+        session = str(uuid.uuid4())
+        login = {
+            "grant_type": "client_credentials",
+            "client_id": "sim-client.apps.vivapayments.com",
+            "client_secret": "sim-secret",
+        }
+        sale = {
+            "sessionId": session,
+            "terminalId": terminal,
+            "cashRegisterId": "another system",
+            "amount": 500,
+            "currencyCode": "978",
+            "merchantReference": "another system's",
+            "tipAmount": 0,
+        }
+        with httpx.Client(base_url=self.viva.url, trust_env=False, verify=False) as client:
+            token = client.post("/connect/token", data=login).json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = client.post("/ecr/v1/transactions:sale", json=sale, headers=headers)
+            assert answer.status_code == 200, answer.text
+        return session
 
 
 def now() -> str:

@@ -12,7 +12,10 @@
 export function toMinor(amount, digits) {
     const text = amount.toFixed(digits);
     const minor = Number(text.replace(".", ""));
-    if (!Number.isSafeInteger(minor) || Math.abs(Number(text) - amount) > 1e-9 * Math.max(1, Math.abs(amount))) {
+    if (
+        !Number.isSafeInteger(minor) ||
+        Math.abs(Number(text) - amount) > 1e-9 * Math.max(1, Math.abs(amount))
+    ) {
         throw new RangeError(`${amount} is not an amount with ${digits} decimals`);
     }
     return minor === 0 ? 0 : minor;

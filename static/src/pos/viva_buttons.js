@@ -35,7 +35,11 @@ export class VivaButtons {
         const line = this.lines.find(uuid);
         const attempt = line && this.till.attemptOf(line);
         if (attempt) {
-            await this._press(attempt, "check", async () => (await this.till.server.check([attempt.id]))[0]);
+            await this._press(
+                attempt,
+                "check",
+                async () => (await this.till.server.check([attempt.id]))[0]
+            );
         }
     }
 
@@ -82,7 +86,9 @@ export class VivaButtons {
         const answer = attempt && (await this.askManager());
         if (answer) {
             const { reason, credentials } = answer;
-            await this._press(attempt, "force", () => this.till.server.force(attempt.id, reason, credentials));
+            await this._press(attempt, "force", () =>
+                this.till.server.force(attempt.id, reason, credentials)
+            );
         }
     }
 
@@ -113,7 +119,8 @@ export class VivaButtons {
             if (words || button !== "check") {
                 this.till.outcome.say(
                     _t("That did not work"),
-                    words || _t("No connection to Odoo. Check the network and press the button again.")
+                    words ||
+                        _t("No connection to Odoo. Check the network and press the button again.")
                 );
             }
         } finally {

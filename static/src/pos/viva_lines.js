@@ -38,7 +38,9 @@ export class VivaLines {
     /** The line of this attempt, unless it stands for another one or belongs to a paid order. */
     of(attempt) {
         const line = this.find(attempt.paymentUuid);
-        return line && this.attemptId(line) === attempt.id && !line.pos_order_id?.finalized ? line : undefined;
+        return line && this.attemptId(line) === attempt.id && !line.pos_order_id?.finalized
+            ? line
+            : undefined;
     }
 
     /** From now on the line stands for this attempt. */
@@ -93,8 +95,13 @@ export class VivaLines {
     }
 
     _methodOf({ methodId, status }) {
-        const has = (method) => method.viva_terminal_ids.some(({ id }) => id === status.terminal?.id);
-        return this.methods.find(({ id }) => id === methodId) || this.methods.find(has) || this.methods[0];
+        const has = (method) =>
+            method.viva_terminal_ids.some(({ id }) => id === status.terminal?.id);
+        return (
+            this.methods.find(({ id }) => id === methodId) ||
+            this.methods.find(has) ||
+            this.methods[0]
+        );
     }
 
     remove(uuid) {

@@ -120,7 +120,9 @@ export class VivaOutcome {
     _chargedBefore(attempt) {
         return Object.values(this.till.attempts).find(
             (other) =>
-                other.id !== attempt.id && other.paymentUuid === attempt.paymentUuid && phaseOf(other) === "paid"
+                other.id !== attempt.id &&
+                other.paymentUuid === attempt.paymentUuid &&
+                phaseOf(other) === "paid"
         );
     }
 

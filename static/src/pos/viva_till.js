@@ -59,7 +59,9 @@ export class VivaTill {
         window.addEventListener("focus", poke);
         document.addEventListener("visibilitychange", () => !document.hidden && poke());
         const payments = this.pos.models["pos.payment"];
-        payments.addEventListener("update", ({ id }) => Promise.resolve().then(() => this._repair(payments.get(id))));
+        payments.addEventListener("update", ({ id }) =>
+            Promise.resolve().then(() => this._repair(payments.get(id)))
+        );
         this.recover();
     }
 
@@ -113,13 +115,19 @@ export class VivaTill {
             return false;
         }
         attempt.news = "seen";
-        return isPaidLine(line) && !(attempt.status.abort_asked || attempt.removeLine || attempt.alarmed);
+        return (
+            isPaidLine(line) &&
+            !(attempt.status.abort_asked || attempt.removeLine || attempt.alarmed)
+        );
     }
 
     /** Why this method cannot take the amount, or an empty string. */
     obstacle(order, method, amount) {
         if (!method.viva_terminal_ids.length) {
-            return _t("No terminal is connected with %s. Ask an administrator to choose one.", method.name);
+            return _t(
+                "No terminal is connected with %s. Ask an administrator to choose one.",
+                method.name
+            );
         }
         if (order.isRefund || amount < 0) {
             return _t(
@@ -272,7 +280,10 @@ export class VivaTill {
         if (line && !isPaidLine(line)) {
             line.setPaymentStatus(LINE.retry);
         }
-        this.outcome.say(_t("Nothing was charged"), _t("This payment could not be started. Try again."));
+        this.outcome.say(
+            _t("Nothing was charged"),
+            _t("This payment could not be started. Try again.")
+        );
         return false;
     }
 
@@ -380,7 +391,9 @@ export class VivaTill {
     }
 
     _onHint({ attempt }) {
-        const line = this.pos.models["pos.payment"].find((payment) => payment.viva_attempt === attempt);
+        const line = this.pos.models["pos.payment"].find(
+            (payment) => payment.viva_attempt === attempt
+        );
         if (this.attempts[attempt]?.asking || !(this.attempts[attempt] || line)) {
             return;
         }
@@ -399,8 +412,14 @@ export class VivaTill {
             attempt.contact = true;
             if (!isOpen(attempt)) {
                 this.watch.leave(id);
-            } else if (!attempt.asking && (attempt.lostWords || Date.now() - attempt.askedAt > NEVER_ARRIVED_MS)) {
-                this._refuse(attempt, attempt.lostWords || _t("Nothing was charged. You can try again."));
+            } else if (
+                !attempt.asking &&
+                (attempt.lostWords || Date.now() - attempt.askedAt > NEVER_ARRIVED_MS)
+            ) {
+                this._refuse(
+                    attempt,
+                    attempt.lostWords || _t("Nothing was charged. You can try again.")
+                );
             }
         }
     }
@@ -409,7 +428,7 @@ export class VivaTill {
         for (const id of attempts) {
             this.attempts[id].contact = false;
         }
-        console.info("viva_payments: no answer from Odoo, asking again", error.message);
+        console.warn("viva_payments: no answer from Odoo, asking again", error.message);
     }
 
     /**

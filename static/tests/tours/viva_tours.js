@@ -17,7 +17,7 @@ function sell() {
         PaymentScreen.clickPaymentMethod("Viva"),
         Viva.chooseTerminal("Counter"),
         Viva.panelIs("waiting", "Counter"),
-    ];
+    ].flat();
 }
 
 function receiptHas(words) {
@@ -27,7 +27,10 @@ function receiptHas(words) {
 tours.add("viva_sale_approved", {
     steps: () =>
         [
-            { content: "the till says DEMO", trigger: '.viva-demo-strip:contains("no money moves")' },
+            {
+                content: "the till says DEMO",
+                trigger: '.viva-demo-strip:contains("no money moves")',
+            },
             sell(),
             Viva.atTerminal("tap"),
             ReceiptScreen.isShown(),
@@ -135,7 +138,11 @@ tours.add("viva_terminal_busy", {
     steps: () =>
         [
             sell(),
-            { content: "the next customer", trigger: ".pos-leftheader .list-plus-btn", run: "click" },
+            {
+                content: "the next customer",
+                trigger: ".pos-leftheader .list-plus-btn",
+                run: "click",
+            },
             ProductScreen.addOrderline("Coffee", "1"),
             ProductScreen.clickPayButton(),
             PaymentScreen.clickPaymentMethod("Viva"),

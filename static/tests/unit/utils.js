@@ -65,7 +65,9 @@ export class FakeServer {
 
     /** The attempts of the charges that were asked for. */
     get charged() {
-        return this.calls.filter(([method]) => method === "charge").map(([, request]) => request.attempt);
+        return this.calls
+            .filter(([method]) => method === "charge")
+            .map(([, request]) => request.attempt);
     }
 
     count(method) {
@@ -75,7 +77,13 @@ export class FakeServer {
     /** What became of this attempt, as the server will tell when it is asked next. */
     set(attempt, values) {
         const { payment_uuid, order_uuid, amount_minor } = this.ledger[attempt];
-        this.ledger[attempt] = makeStatus({ attempt, payment_uuid, order_uuid, amount_minor, ...values });
+        this.ledger[attempt] = makeStatus({
+            attempt,
+            payment_uuid,
+            order_uuid,
+            amount_minor,
+            ...values,
+        });
     }
 
     record({ attempt, payment_uuid, order_uuid, amount_minor }) {
@@ -95,7 +103,11 @@ export class FakeServer {
 
     abort(attempt) {
         return this._answer("abort", attempt, () => {
-            this.ledger[attempt] = { ...this.ledger[attempt], abort_asked: true, can_cancel: false };
+            this.ledger[attempt] = {
+                ...this.ledger[attempt],
+                abort_asked: true,
+                can_cancel: false,
+            };
             return this.ledger[attempt];
         });
     }

@@ -278,7 +278,10 @@ describe("terminals", () => {
         const first = await press(store, one.line);
         const two = await makeOrder(store, method);
         const second = await press(store, two.line);
-        server.set(second.attempt, { state: "approved", result: { ...CARD, card_brand: "Maestro" } });
+        server.set(second.attempt, {
+            state: "approved",
+            result: { ...CARD, card_brand: "Maestro" },
+        });
         await settle(1000);
         expect(two.line.card_brand).toBe("Maestro");
         expect(one.line.payment_status).toBe("waitingCard");
@@ -300,7 +303,9 @@ describe("while it waits", () => {
         expect(ended()).toBe(true);
         hint(store, "an attempt of somebody else");
         await settle(1000);
-        expect(server.calls.some(([, argument]) => String(argument).includes("somebody"))).toBe(false);
+        expect(server.calls.some(([, argument]) => String(argument).includes("somebody"))).toBe(
+            false
+        );
     });
 
     test("coming back to the tab asks at once", async () => {
@@ -643,7 +648,12 @@ describe("resume", () => {
         await store.syncAllOrders({ orders: [order] });
         const { uuid: payment_uuid } = line;
         const record = (values) => {
-            server.record({ attempt: line.viva_attempt, payment_uuid, order_uuid: order.uuid, amount_minor: 1785 });
+            server.record({
+                attempt: line.viva_attempt,
+                payment_uuid,
+                order_uuid: order.uuid,
+                amount_minor: 1785,
+            });
             server.set(line.viva_attempt, values);
         };
         return { store, server, order, line, record };
@@ -702,9 +712,16 @@ describe("resume", () => {
         store.viva.recover();
         await settle();
         expect(line.payment_status).toBe("retry");
-        server.record({ attempt: "of-another-device", payment_uuid: line.uuid, order_uuid: line.pos_order_id.uuid, amount_minor: 1785 });
+        server.record({
+            attempt: "of-another-device",
+            payment_uuid: line.uuid,
+            order_uuid: line.pos_order_id.uuid,
+            amount_minor: 1785,
+        });
         store.models.loadConnectedData({
-            "pos.payment": [{ ...line.raw, viva_attempt: "of-another-device", payment_status: "waitingCard" }],
+            "pos.payment": [
+                { ...line.raw, viva_attempt: "of-another-device", payment_status: "waitingCard" },
+            ],
         });
         await settle(1000);
         expect(line.viva_attempt).toBe("of-another-device");

@@ -7,7 +7,8 @@ patch(OrderReceipt.prototype, {
     /** Whether a payment of this order moved no money. */
     get isVivaDemo() {
         return this.order.payment_ids.some(
-            ({ payment_method_id }) => isVivaMethod(payment_method_id) && payment_method_id.viva_demo
+            ({ payment_method_id }) =>
+                isVivaMethod(payment_method_id) && payment_method_id.viva_demo
         );
     },
 });

@@ -31,7 +31,10 @@ patch(PaymentScreen.prototype, {
             const amount = this.currentOrder.getDefaultAmountDueToPayIn(paymentMethod);
             const obstacle = this.pos.viva.obstacle(this.currentOrder, paymentMethod, amount);
             if (obstacle) {
-                this.dialog.add(AlertDialog, { title: _t("Card payment not possible"), body: obstacle });
+                this.dialog.add(AlertDialog, {
+                    title: _t("Card payment not possible"),
+                    body: obstacle,
+                });
                 return false;
             }
         }

@@ -85,7 +85,9 @@ export class VivaStatus extends Component {
         const terminal = this.terminalName;
         switch (this.phase) {
             case "ready":
-                return terminal ? _t("Ready to send to terminal %s", terminal) : _t("Ready to send");
+                return terminal
+                    ? _t("Ready to send to terminal %s", terminal)
+                    : _t("Ready to send");
             case "sending":
                 return _t("Sending to terminal %s …", terminal);
             case "waiting":
@@ -103,10 +105,15 @@ export class VivaStatus extends Component {
 
     get paidTitle() {
         const { line } = this.props;
-        if (line.viva_state === "forced" || (this.status?.forced && !this.status.result.transaction_id)) {
+        if (
+            line.viva_state === "forced" ||
+            (this.status?.forced && !this.status.result.transaction_id)
+        ) {
             return _t("Accepted as paid by a manager");
         }
-        const card = [line.card_brand, line.card_no && `••${line.card_no}`].filter(Boolean).join(" ");
+        const card = [line.card_brand, line.card_no && `••${line.card_no}`]
+            .filter(Boolean)
+            .join(" ");
         return card ? _t("Approved · %s", card) : _t("Approved");
     }
 
@@ -136,13 +143,19 @@ export class VivaStatus extends Component {
             return this.status.abort_asked || this.status.forced ? this.status.message : "";
         }
         if (!attempt.contact) {
-            return _t("No connection to Odoo. The terminal may still take the payment. We go on asking.");
+            return _t(
+                "No connection to Odoo. The terminal may still take the payment. We go on asking."
+            );
         }
         if (this.status?.silent) {
-            return _t("Viva does not answer at the moment. We go on asking. Do not charge the card again.");
+            return _t(
+                "Viva does not answer at the moment. We go on asking. Do not charge the card again."
+            );
         }
         if (phase === "unknown") {
-            return this.status?.message || _t("Look at the terminal. Do not charge the card again.");
+            return (
+                this.status?.message || _t("Look at the terminal. Do not charge the card again.")
+            );
         }
         return "";
     }
@@ -189,7 +202,8 @@ export class VivaStatus extends Component {
     }
 
     async chooseTerminal() {
-        this.clock.terminal = (await chooseTerminal(this.dialog, this.method)) || this.clock.terminal;
+        this.clock.terminal =
+            (await chooseTerminal(this.dialog, this.method)) || this.clock.terminal;
     }
 
     send() {

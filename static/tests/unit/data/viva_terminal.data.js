@@ -10,8 +10,20 @@ export class VivaTerminal extends models.ServerModel {
     }
 
     _records = [
-        { id: 1, name: "Bar", viva_id: "16000010", display_name: "Bar (16000010)", viva_demo: true },
-        { id: 2, name: "Hall", viva_id: "16000011", display_name: "Hall (16000011)", viva_demo: true },
+        {
+            id: 1,
+            name: "Bar",
+            viva_id: "16000010",
+            display_name: "Bar (16000010)",
+            viva_demo: true,
+        },
+        {
+            id: 2,
+            name: "Hall",
+            viva_id: "16000011",
+            display_name: "Hall (16000011)",
+            viva_demo: true,
+        },
     ];
 }
 

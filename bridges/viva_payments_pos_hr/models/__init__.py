@@ -1,0 +1,1 @@
+from . import viva_pin_guard, viva_transaction

@@ -1,0 +1,99 @@
+"""Viva takes connections and never answers: the shop goes on selling for cash."""
+
+import threading
+import time
+
+from control import until
+from shop import Card, Shop
+
+TILLS = 10
+SECONDS = 15
+SLOWEST_CASH_SALE = 1.0  # at the 95th percentile
+
+
+def p95(seconds: list[float]) -> float:
+    return sorted(seconds)[max(0, round(len(seconds) * 0.95) - 1)]
+
+
+def poll(card: Card, stop: threading.Event) -> None:
+    """Ask as the till does, in the rhythm that the server tells."""
+    while not stop.wait(card.status["poll_ms"] / 1000):
+        card.check()
+
+
+def press(card: Card, stop: threading.Event) -> None:
+    """An impatient cashier: whenever the till allows it, a new press."""
+    while not stop.wait(0.5):
+        if card.status["state"] in ("refused", "failed"):
+            card = Card(card.order, card.terminal, card.amount)
+            card.send()
+        else:
+            card.check()
+
+
+def sell(shop: Shop, stop: threading.Event) -> list[float]:
+    """Cash sales one after the other, as quick cashiers on the second till make them."""
+    seconds: list[float] = []
+    until_then = time.monotonic() + SECONDS
+    while time.monotonic() < until_then:
+        seconds.append(shop.other_till.sell_for_cash())
+        stop.wait(0.1)
+    return seconds
+
+
+def test_cash_sales_while_ten_tills_wait(shop: Shop):
+    cards = [shop.tills[number].charge(shop.terminals[number]) for number in range(TILLS)]
+    shop.viva.faults(silent=True)
+    stop = threading.Event()
+    threads = [threading.Thread(target=poll, args=(card, stop)) for card in cards]
+    try:
+        for thread in threads:
+            thread.start()
+        seconds = sell(shop, stop)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert p95(seconds) < SLOWEST_CASH_SALE, sorted(seconds)[-8:]
+    assert any(card.check()["silent"] for card in cards)
+    shop.viva.heal()
+    shop.forget_silence()
+    for card in cards:
+        shop.viva.act("tap", card.terminal)
+    for card in cards:
+        card.until("approved")
+
+
+def test_cash_sales_while_ten_tills_press(shop: Shop):
+    """They do not wait for an old payment: each of them wants to start one."""
+    cards = [shop.tills[number].order().line(shop.terminals[number]) for number in range(TILLS)]
+    shop.viva.faults(silent=True)
+    stop = threading.Event()
+    for card in cards:
+        card.status = {"state": "refused"}
+    threads = [threading.Thread(target=press, args=(card, stop)) for card in cards]
+    try:
+        for thread in threads:
+            thread.start()
+        seconds = sell(shop, stop)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert p95(seconds) < SLOWEST_CASH_SALE, sorted(seconds)[-8:]
+
+
+def test_silence_is_told_and_ends(shop: Shop):
+    card = shop.till.charge(shop.first)
+    shop.viva.faults(silent=True)
+    until(lambda: card.check()["silent"], 20)
+    assert "Viva does not answer" in card.status["message"]
+    refused = shop.other_till.charge(shop.second)
+    assert (refused.status["state"], refused.status["reason"]) == ("refused", "silent")
+    began = time.monotonic()
+    assert card.check()["silent"] is True
+    assert time.monotonic() - began < 1
+    shop.viva.heal()
+    shop.viva.act("tap", shop.first)
+    card.until("approved", seconds=20)
+    assert card.status["silent"] is False
