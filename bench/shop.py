@@ -39,6 +39,8 @@ class Shop:
         self.methods: dict[str, int] = {}
         self.terminals: dict[str, int] = {}
         """Ids of ``viva.terminal`` by Viva's id."""
+        self.peer_methods: dict[str, int] = {}
+        """Ids of the peer's payment methods by the same."""
         self._open()
 
     def client(self) -> Client:
@@ -82,14 +84,8 @@ class Shop:
             use_payment_terminal="viva",
             viva_terminal_ids=[(6, 0, [self.terminals[viva_id] for viva_id in WAITING])],
         )
-        self.methods["peer"] = self._create(
-            "pos.payment.method",
-            name=PEER_CARD,
-            journal_id=journal,
-            payment_method_type="terminal",
-            use_payment_terminal="viva_com",
-            **self._peer_values(),
-        )
+        self._make_peer(journal)
+        self.methods["peer"] = self.peer_methods[PEER_TERMINAL]
         settings = {
             "payment_method_ids": [(6, 0, list(self.methods.values()))],
             # The line has to stay in sight.
@@ -101,10 +97,6 @@ class Shop:
             "pos.session", "search", [("config_id", "=", self.config), ("state", "!=", "closed")]
         )
         self.cashier.call("pos.session", "set_opening_control", [self.session], 0, "")
-        # The peer can only fetch its access token for a user who may change payment methods.
-        self.admin.call(
-            "pos.payment.method", "viva_com_get_payment_status", [self.methods["peer"]], "none"
-        )
 
     def _make_terminals(self, card: int) -> None:
         terminals = self.admin.call(
@@ -124,16 +116,26 @@ class Shop:
         one = {"viva_terminal_ids": [(6, 0, [counter["id"]])]}
         self.admin.call("pos.payment.method", "write", [card], one)
 
-    def _peer_values(self) -> dict:
+    def _make_peer(self, journal: int) -> None:
+        """The peer has one payment method for each terminal."""
         merchant = self.simulator.control("GET", "merchants")[0]
-        return {
-            "viva_com_merchant_id": merchant["merchant_id"],
-            "viva_com_api_key": merchant["api_key"],
-            "viva_com_client_id": merchant["client_id"],
-            "viva_com_client_secret": merchant["client_secret"],
-            "viva_com_terminal_id": PEER_TERMINAL,
-            "viva_com_test_mode": True,
-        }
+        for terminal in (PEER_TERMINAL, *WAITING):
+            method = self._create(
+                "pos.payment.method",
+                name=PEER_CARD if terminal == PEER_TERMINAL else f"{PEER_CARD} {terminal}",
+                journal_id=journal,
+                payment_method_type="terminal",
+                use_payment_terminal="viva_com",
+                viva_com_merchant_id=merchant["merchant_id"],
+                viva_com_api_key=merchant["api_key"],
+                viva_com_client_id=merchant["client_id"],
+                viva_com_client_secret=merchant["client_secret"],
+                viva_com_terminal_id=terminal,
+                viva_com_test_mode=True,
+            )
+            # It can fetch its access token only for a user who may change payment methods.
+            self.admin.call("pos.payment.method", "viva_com_get_payment_status", [method], "none")
+            self.peer_methods[terminal] = method
 
     def calm(self, **settings) -> None:
         """The simulator as new: 150 ms for each answer, cards authorised at once, no webhook."""

@@ -130,10 +130,11 @@ class Peer(Side):
         return f"{address}?company_id={self.shop.company}&token={key}"
 
     def sell(self, client: Client, order: dict, terminal: str = "") -> Sale:
+        terminal = terminal or self.terminal
         session = f"{order['uuid']} - {uuid.uuid4()}"
         request = {
             "sessionId": session,
-            "terminalId": terminal or self.terminal,
+            "terminalId": terminal,
             "cashRegisterId": "Casey Cashier",
             "amount": PRICE_MINOR,
             "currencyCode": "978",
@@ -143,13 +144,15 @@ class Peer(Side):
             "maxInstalments": 0,
             "tipAmount": 0,
         }
-        answer = self._call(client, "viva_com_send_payment_request", request)
+        answer = self._call(client, "viva_com_send_payment_request", terminal, request)
         if "error" in answer:
             raise RuntimeError(f"The sale was not taken: {answer['error']}")
-        return Sale(session, request["merchantReference"], request["terminalId"])
+        return Sale(session, request["merchantReference"], terminal)
 
     def ask(self, client: Client, sale: Sale) -> bool:
-        return "success" in self._call(client, "viva_com_get_payment_status", sale.key)
+        name = "viva_com_get_payment_status"
+        return "success" in self._call(client, name, sale.terminal, sale.key)
 
-    def _call(self, client: Client, method: str, argument) -> dict:
-        return client.call("pos.payment.method", method, [self.shop.methods["peer"]], argument)
+    def _call(self, client: Client, name: str, terminal: str, argument) -> dict:
+        method = self.shop.peer_methods[terminal]
+        return client.call("pos.payment.method", name, [method], argument)

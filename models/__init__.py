@@ -1,5 +1,6 @@
 from . import (
     ir_module_module,
+    pos_config,
     pos_order,
     pos_payment,
     pos_payment_method,

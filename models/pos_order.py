@@ -195,11 +195,10 @@ class PosOrder(models.Model):
                     }
                 )
         # What the dead till had only begun is no payment.
-        self.payment_ids.filtered(
-            lambda payment: (
-                payment.payment_status not in (False, "done") and payment not in self._viva_proven()
-            )
-        ).unlink()
+        begun = self.payment_ids.filtered(
+            lambda payment: payment.payment_status not in (False, "done")
+        )
+        (begun - self._viva_proven()).unlink()
         self.amount_paid = sum(self.payment_ids.mapped("amount"))
         if self.currency_id.is_zero(self.amount_total - self.amount_paid):
             self._process_saved_order(False)

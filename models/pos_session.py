@@ -51,9 +51,7 @@ class PosSession(models.Model):
     def _viva_findings(self):
         """What is in doubt in this session: (transactions, payments without proof), handed-over ones left out."""
         self.ensure_one()
-        handovers = (
-            self.env["viva.handover"].sudo().search([("company_id", "=", self.company_id.id)])
-        )
+        handovers = self.env["viva.handover"].sudo().search([("pos_session_id", "=", self.id)])
         doubtful = (
             self.env["viva.transaction"]
             .sudo()
@@ -75,13 +73,14 @@ class PosSession(models.Model):
                 )
             )
         )
-        handed_over = set(handovers.mapped("payment_uuid"))
         orders = self.sudo().order_ids.filtered(
             lambda order: order.state in ("paid", "done", "invoiced")
         )
+        handed_over = set(handovers.mapped("payment_uuid"))
         payments = orders._viva_unproven().filtered(
             lambda payment: (
-                payment.uuid not in handed_over and payment.viva_transaction_id not in transactions
+                payment.uuid not in handed_over
+                and payment.viva_transaction_id not in transactions | handovers.transaction_id
             )
         )
         return transactions, payments

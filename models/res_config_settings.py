@@ -6,7 +6,8 @@ class ResConfigSettings(models.TransientModel):
 
     viva_account_count = fields.Integer(compute="_compute_viva_accounts")
     viva_can_move_over = fields.Boolean(
-        compute="_compute_viva_accounts", help="Odoo's own Viva.com integration is installed and has credentials."
+        compute="_compute_viva_accounts",
+        help="Odoo's own Viva.com integration is installed and has credentials.",
     )
 
     def _compute_viva_accounts(self):

@@ -475,6 +475,8 @@ class VivaAccount(models.Model):
         """This database, a copy or a move, may charge with the account from now on."""
         self._require_admin()
         self.write({"database_uuid": self._current_database()})
+        for account in self.filtered(lambda account: not account.webhook_path):
+            account.webhook_path = _new_path()
         return True
 
     def action_view_transactions(self):

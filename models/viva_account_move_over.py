@@ -20,7 +20,10 @@ class VivaAccount(models.Model):
     def _pos_viva_com_methods(self):
         """The payment methods of `pos_viva_com` in the user's companies, in superuser mode; none without it."""
         methods = self.env["pos.payment.method"].sudo()
-        if not {*FIELDS.values(), "viva_com_terminal_id", "viva_com_test_mode"} <= methods._fields.keys():
+        if (
+            not {*FIELDS.values(), "viva_com_terminal_id", "viva_com_test_mode"}
+            <= methods._fields.keys()
+        ):
             return methods.browse()
         return methods.search(
             [
@@ -40,7 +43,11 @@ class VivaAccount(models.Model):
         self.browse()._require_admin()
         methods = self._pos_viva_com_methods()
         if not methods:
-            raise UserError(self.env._("There is no payment method of Odoo's Viva.com integration to copy from."))
+            raise UserError(
+                self.env._(
+                    "There is no payment method of Odoo's Viva.com integration to copy from."
+                )
+            )
         accounts = self._move_over(
             [
                 {
@@ -99,8 +106,13 @@ class VivaAccount(models.Model):
         viva_id = (row["viva_id"] or "").strip()
         terminals = self.env["viva.terminal"]
         # Unique over all companies, archived ones included: somebody else's terminal is left alone.
-        taken = terminals.sudo().with_context(active_test=False).search_count(
-            [("environment_key", "=", self._environment_key()), ("viva_id", "=", viva_id)], limit=1
+        taken = (
+            terminals.sudo()
+            .with_context(active_test=False)
+            .search_count(
+                [("environment_key", "=", self._environment_key()), ("viva_id", "=", viva_id)],
+                limit=1,
+            )
         )
         if viva_id and not taken:
             terminals.create(

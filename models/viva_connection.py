@@ -5,7 +5,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 
 from ..drivers import Token
-from .ledger import LOCK_TOKEN, own_cursor
+from .ledger import LOCK_TOKEN, in_ledger, own_cursor
 
 _logger = logging.getLogger(__name__)
 
@@ -14,6 +14,8 @@ SILENT_AFTER = 2
 # … for so long (doubling with every further failure), during which nobody is made to wait for it.
 SILENT_SECONDS = 5
 SILENT_SECONDS_MAX = 60
+# Then one caller tries again; the others are not made to wait while it does.
+PROBE_SECONDS = 6
 
 
 class VivaConnection(models.Model):
@@ -60,13 +62,11 @@ class ConnectionStore:
 
     def save(self, token):
         """Cache `token` for all workers; None forgets it."""
-        with own_cursor(self._env) as env:
-            self._connection(env).write(
-                {
-                    "access_token": token.value if token else False,
-                    "expires_at": token.expires_at if token else 0.0,
-                }
-            )
+        values = {
+            "access_token": token.value if token else False,
+            "expires_at": token.expires_at if token else 0.0,
+        }
+        in_ledger(self._env, lambda env: self._connection(env).write(values))
 
     @contextmanager
     def exclusive(self):
@@ -83,21 +83,45 @@ class ConnectionStore:
             until = self._connection(env).silent_until
             return bool(until and until > fields.Datetime.now())
 
+    def may_ask(self):
+        """Whether to call Viva now. After a silence one caller tries; for the others it goes on."""
+
+        def claim(env):
+            now = fields.Datetime.now()
+            connection = self._connection(env)
+            if connection.failures < SILENT_AFTER:
+                return True
+            env.cr.execute(
+                "UPDATE viva_connection SET silent_until = %s WHERE id = %s "
+                "AND (silent_until IS NULL OR silent_until <= %s) RETURNING id",
+                (now + timedelta(seconds=PROBE_SECONDS), connection.id, now),
+                log_exceptions=False,
+            )
+            return bool(env.cr.fetchone())
+
+        return in_ledger(self._env, claim)
+
     def heard(self):
         """Viva answered (whatever it said)."""
-        with own_cursor(self._env) as env:
+
+        def forget(env):
             env.cr.execute(
                 "UPDATE viva_connection SET failures = 0, silent_until = NULL WHERE account_id = %s AND failures > 0",
                 (self._account_id,),
+                log_exceptions=False,
             )
+
+        in_ledger(self._env, forget)
 
     def unheard(self):
         """Viva did not answer."""
-        with own_cursor(self._env) as env:
+
+        def count(env):
             connection = self._connection(env)
             env.cr.execute(
                 "UPDATE viva_connection SET failures = failures + 1 WHERE id = %s RETURNING failures",
                 (connection.id,),
+                log_exceptions=False,
             )
             failures = env.cr.fetchone()[0]
             if failures >= SILENT_AFTER:
@@ -107,6 +131,8 @@ class ConnectionStore:
                     (fields.Datetime.now() + timedelta(seconds=seconds), connection.id),
                 )
                 _logger.warning("viva: no answer %s times, not asking for %s s", failures, seconds)
+
+        in_ledger(self._env, count)
 
     def _connection(self, env):
         connections = env["viva.connection"]

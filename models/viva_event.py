@@ -8,7 +8,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..drivers import redact, to_major, to_minor
-from .ledger import in_ledger
+from .ledger import in_ledger, own_cursor
 from .viva_transaction import FINAL_NO
 
 _logger = logging.getLogger(__name__)
@@ -163,7 +163,9 @@ class VivaEvent(models.Model):
             if transaction_ids is None
             else ("transaction_id", "in", transaction_ids),
         ]
-        for event_id in self.sudo().search(domain, order="id").ids:
+        with own_cursor(self.env) as env:
+            event_ids = env["viva.event"].search(domain, order="id").ids
+        for event_id in event_ids:
             try:
                 in_ledger(
                     self.env,

@@ -100,10 +100,16 @@ class VivaTransaction(models.Model):
         "pos.config", string="Point of Sale", readonly=True, ondelete="set null"
     )
     pos_order_id = fields.Many2one(
-        "pos.order", string="POS Order", compute="_compute_document", search="_search_pos_order_id"
+        "pos.order",
+        string="POS Order",
+        compute="_compute_document",
+        compute_sudo=True,
+        search="_search_pos_order_id",
     )
     is_attached = fields.Boolean(
-        compute="_compute_document", help="The money is a payment of a paid order."
+        compute="_compute_document",
+        compute_sudo=True,
+        help="The money is a payment of the paid order for which it was asked.",
     )
 
     # What became of it
@@ -219,10 +225,12 @@ class VivaTransaction(models.Model):
         payments = {payment.uuid: payment for payment in payments}
         for transaction in self:
             payment = payments.get(transaction.payment_uuid)
-            order = payment.pos_order_id if payment else orders.get(transaction.order_uuid)
-            transaction.pos_order_id = order
+            transaction.pos_order_id = orders.get(transaction.order_uuid)
+            # A payment has room for one transaction: of two, the other is nobody's.
             transaction.is_attached = bool(
-                payment and payment.pos_order_id.state in ("paid", "done", "invoiced")
+                payment
+                and payment.pos_order_id.state in ("paid", "done", "invoiced")
+                and payment.viva_transaction_id == transaction
             )
 
     def _search_pos_order_id(self, operator, value):
@@ -237,7 +245,7 @@ class VivaTransaction(models.Model):
             )
             transaction.reversed_amount = sum(reversals.mapped("approved_amount"))
 
-    @api.depends("state", "reason", "event_id", "is_forced", "abort_asked_at")
+    @api.depends("state", "reason", "event_id", "is_forced", "is_contradicted", "abort_asked_at")
     @api.depends_context("lang")
     def _compute_message(self):
         for transaction in self:
@@ -351,7 +359,8 @@ class VivaTransaction(models.Model):
         self._step("alarm", note=f"{summary}: {note}")
         known = self.activity_ids.filtered(lambda activity: activity.summary == summary)
         if not known:
-            self.activity_schedule(
+            # Quick: no e-mail goes out while a till waits.
+            self.with_context(mail_activity_quick_update=True).activity_schedule(
                 "mail.mail_activity_data_warning",
                 summary=summary,
                 note=note,

@@ -49,6 +49,7 @@ _logger = logging.getLogger(__name__)
 # Times in seconds (cloud-terminal-api.md, sections 5.5, 8 and 10).
 REPEAT_BUDGET = 5  # within it, repeats of what surely did not arrive
 REPEAT_PAUSE = 0.7
+SEND_WITHIN = 10  # after its recording an attempt is sent at once or never
 TOKEN_WAIT = 2.5  # a sale waits so long for a token that somebody else is fetching
 CHECK_BUDGET = 6  # a request of the till asks about no further payment after so long
 MISSING_AFTER = 30  # Viva does not know an unacknowledged session for so long: it never arrived
@@ -231,7 +232,11 @@ class VivaTransaction(models.Model):
     @api.model
     def _send(self, transaction_id):
         """Send a recorded sale once. The caller holds no row of ours; its outcome is in the ledger afterwards."""
-        driver, connection, request = self._prepare_sale(transaction_id)
+        driver, connection, request, age = self._prepare_sale(transaction_id)
+        if age > SEND_WITHIN:
+            # This process was asleep: the attempt may have been given up meanwhile, the customer gone.
+            late = Unreachable("The request was not sent in time.")
+            return self._settle_error(transaction_id, late, "failed", "unreachable")
         began = time.monotonic()
         sent_before = False
         while True:
@@ -282,7 +287,8 @@ class VivaTransaction(models.Model):
             )
             driver = transaction.account_id._driver(token_wait=TOKEN_WAIT)
             connection = self.env["viva.connection"]._store(transaction.account_id)
-        return driver, connection, request
+            age = transaction._age()
+        return driver, connection, request, age
 
     @staticmethod
     def _note_silence(connection, error):
@@ -302,7 +308,9 @@ class VivaTransaction(models.Model):
                     "pending", kind="accepted", correlation_id=correlation_id, values=values
                 )
             else:
-                # The card was faster than the answer to our request.
+                # The card was faster than the answer to our request; or it counted as never arrived.
+                if transaction.state in FINAL_NO:
+                    values["recheck_at"] = fields.Datetime.now()
                 transaction.write(values)
                 transaction._step("accepted", correlation_id=correlation_id)
 
@@ -358,11 +366,13 @@ class VivaTransaction(models.Model):
         if connection.is_silent():
             return
         with self._read_slot(transaction_id, account_id) as free:
-            if not free:
+            if not free or not connection.may_ask():
                 return
             answer = self._ask(driver, connection, session_id, days, thorough)
         if answer is not None:
             abort = self._settle(transaction_id, *answer)
+            # A reversal that was faster than the sale waits for it.
+            self.env["viva.event"]._process([transaction_id])
             if abort:
                 self._abort(transaction_id)
 
@@ -490,7 +500,9 @@ class VivaTransaction(models.Model):
     def _confirm_forced(self, state, outcome, values):
         """Viva's answer to what a person has decided: confirmation, or an alarm."""
         if state not in states.FINAL:
+            self._contradict_forced(values["reason"], outcome)
             return
+        values["is_contradicted"] = False
         booked_as_charged = self.state == "approved"
         if booked_as_charged and state == "approved":
             self.write({**values, "is_forced": False})
@@ -515,10 +527,27 @@ class VivaTransaction(models.Model):
                 ),
             )
         else:
-            self.write({"is_forced": False})
+            self.write({"is_forced": False, "is_contradicted": False})
             self._step(
                 "read", note=self.env._("Viva confirms what was decided."), raw=dict(outcome.raw)
             )
+
+    def _contradict_forced(self, reason, outcome):
+        """Viva tells of a payment that is not the one that a person has decided about. Told once."""
+        if self.is_contradicted:
+            return
+        self.write({"is_contradicted": True})
+        self._step("read", note=outcome.message, raw=dict(outcome.raw))
+        self._alarm(
+            self.env._("Viva reports something else than was decided"),
+            self.env._(
+                "A manager has decided (%(why)s), but what Viva reports differs from what was asked (%(reason)s). "
+                "Look into Viva's portal for reference %(reference)s and correct the books.",
+                why=self.forced_reason,
+                reason=reason,
+                reference=self.merchant_reference,
+            ),
+        )
 
     def _settle_nothing(self, answer):
         """No final word. Returns whether to ask Viva to cancel the request."""
@@ -616,17 +645,21 @@ class VivaTransaction(models.Model):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
             if transaction.state not in ("sent", "pending", "unknown"):
                 return None
+            if transaction.account_id.is_foreign_database:
+                return None
             if not transaction.abort_asked_at:
                 transaction.write({"abort_asked_at": fields.Datetime.now()})
             transaction._step("abort", note=self.env._("Asked to cancel."))
             request = AbortRequest(transaction.session_id, transaction.cash_register_id)
-            return transaction.account_id._driver(), request, transaction.account_id.id
+            return transaction.account_id._driver(), request
 
-        prepared = in_ledger(self.env, note)
+        with own_cursor(self.env) as env:
+            account_id = env["viva.transaction"].browse(transaction_id).account_id.id
+        connection = self.env["viva.connection"]._store(self.env["viva.account"].browse(account_id))
+        prepared = in_ledger(self.env, note) if connection.may_ask() else None
         if prepared is None:
             return
-        driver, request, account_id = prepared
-        connection = self.env["viva.connection"]._store(self.env["viva.account"].browse(account_id))
+        driver, request = prepared
         correlation_id, raw = "", None
         try:
             accepted = driver.abort(request)

@@ -28,6 +28,7 @@ class VivaTransaction(models.Model):
             try:
                 self._settle_in_background(transaction_id)
             except Exception:
+                self.env.cr.rollback()
                 _logger.exception("viva: transaction %s could not be settled", transaction_id)
             if not cron._commit_progress(1, remaining=len(ids) - done):
                 break
@@ -36,23 +37,18 @@ class VivaTransaction(models.Model):
     @api.model
     def _due_ids(self):
         now = fields.Datetime.now()
-        return (
-            self.sudo()
-            .search(
-                [
-                    "|",
-                    ("state", "in", UNSETTLED),
-                    "|",
-                    ("recheck_at", "<=", now),
-                    "&",
-                    ("is_forced", "=", True),
-                    ("sent_at", ">", now - timedelta(days=FORCED_DAYS)),
-                ],
-                order="sent_at desc",
-                limit=500,
-            )
-            .ids
-        )
+        due = [
+            "|",
+            ("state", "in", UNSETTLED),
+            "|",
+            ("recheck_at", "<=", now),
+            "&",
+            ("is_forced", "=", True),
+            ("sent_at", ">", now - timedelta(days=FORCED_DAYS)),
+        ]
+        # A cursor of its own: the job's one does not see what the events have just changed.
+        with own_cursor(self.env) as env:
+            return env["viva.transaction"].search(due, order="sent_at desc", limit=500).ids
 
     @api.model
     def _settle_in_background(self, transaction_id):

@@ -25,6 +25,12 @@ class VivaTransaction(models.Model):
               JOIN pos_order ON pos_order.id = pos_payment.pos_order_id
              WHERE pos_order.state IN ('paid', 'done', 'invoiced')
                AND pos_order.uuid = viva_transaction.order_uuid
+               AND NOT EXISTS (
+                   SELECT FROM viva_transaction other
+                    WHERE other.payment_uuid = viva_transaction.payment_uuid
+                      AND other.state = 'approved'
+                      AND (other.id > viva_transaction.id OR viva_transaction.state != 'approved')
+               )
             )"""
         )
         return [("id", "in" if True in value else "not in", attached)]

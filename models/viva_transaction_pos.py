@@ -18,9 +18,10 @@ FAST_FOR = 90  # seconds
 FORCE_AFTER = 60  # seconds without a result, then a manager may decide
 
 
-def _printable(text):
-    """What goes to the terminal's screen: short, without control characters."""
-    return "".join(character for character in text or "" if character.isprintable())[:64]
+def _printable(text, longest=64):
+    """A short text without control characters, for a terminal's screen or the ledger; empty if it is none."""
+    text = text if isinstance(text, str) else ""
+    return "".join(character for character in text if character.isprintable()).strip()[:longest]
 
 
 class VivaTransaction(models.Model):
@@ -225,6 +226,12 @@ class VivaTransaction(models.Model):
                 self.env._("This payment method does not belong to this till. Reload the till."),
                 "method",
             )
+        payment = order.payment_ids.filtered(lambda line: line.uuid == request["payment_uuid"])
+        if payment and to_minor(payment.amount, payment.currency_id.name) != request["amount_minor"]:
+            raise Refused(
+                self.env._("The order in Odoo has another amount for this payment. Nothing was charged. Try again."),
+                "amount",
+            )
         terminal = self._pos_terminal(method, request["terminal_id"])
         if method.company_id != terminal.company_id or session.company_id != terminal.company_id:
             raise Refused(self.env._("This terminal belongs to another company."), "terminal")
@@ -256,7 +263,7 @@ class VivaTransaction(models.Model):
     @api.model
     def _refuse_while_silent(self, terminal_id):
         account = self.env["viva.terminal"].browse(terminal_id).account_id
-        if self.env["viva.connection"]._store(account).is_silent():
+        if not self.env["viva.connection"]._store(account).may_ask():
             raise Refused(
                 self.env._(
                     "Viva does not answer at the moment. Nothing was charged. Try again in a minute, or take cash."
@@ -302,7 +309,7 @@ class VivaTransaction(models.Model):
     @api.model
     def _decide(self, transaction_id, state, reason, person):
         """`person` decides what became of a payment that Viva does not tell about: approved or failed."""
-        reason = (reason or "").strip()
+        reason = _printable(reason, 1000)
         if len(reason) < 3:
             raise UserError(
                 self.env._(

@@ -14,7 +14,11 @@ class VivaTransaction(models.Model):
         if not self.state:
             return ""
         words = getattr(self, f"_words_{self.state}")()
-        if self.is_contradicted:
+        if self.is_contradicted and self.is_forced:
+            words = self.env._(
+                "Viva reports something else than was decided by hand. Tell a manager."
+            )
+        elif self.is_contradicted:
             words = self.env._(
                 "Booked as paid, but Viva says that the card was not charged. Tell a manager."
             )

@@ -1,1 +1,15 @@
-from . import test_closing, test_install, test_pos_hoot, test_sale, test_webhook
+from . import (
+    test_access,
+    test_account,
+    test_closing,
+    test_decide,
+    test_install,
+    test_job,
+    test_office,
+    test_onboarding,
+    test_pos_hoot,
+    test_pos_tours,
+    test_rpc,
+    test_sale,
+    test_webhook,
+)

@@ -6,8 +6,13 @@ class TestPosHoot(HttpCase):
     """The JavaScript unit tests of the till, in a real browser."""
 
     @no_retry
-    def test_hoot(self):
+    def test_viva_payments(self):
         self._run_suite("@viva_payments")
+
+    @no_retry
+    def test_point_of_sale(self):
+        """Odoo's own tests of the till pass with this addon installed."""
+        self._run_suite("@point_of_sale")
 
     def _run_suite(self, suite):
         # Hoot names a suite in its address by a hash of its path.

@@ -22,12 +22,12 @@ class TestPosTours(VivaShop, AccountTestInvoicingHttpCommon):
         self.pos_session = self.config.current_session_id
         self.pos_session.set_opening_control(0, "")
 
-    def run_tour(self, name):
+    def run_tour(self, name, login="viva_cashier"):
         port = urlsplit(self.simulator.url).port
         self.start_tour(
             f"/pos/ui/{self.config.id}",
             name,
-            login="viva_cashier",
+            login=login,
             cookies={"viva_simulator": str(port)},
         )
         self.env.invalidate_all()
@@ -87,6 +87,22 @@ class TestPosTours(VivaShop, AccountTestInvoicingHttpCommon):
     def test_answer_lost(self):
         self.run_tour("viva_answer_lost")
         self.assert_paid_by_card(self.order())
+
+    def test_network_away_while_waiting(self):
+        self.run_tour("viva_network_away_while_waiting")
+        self.assert_paid_by_card(self.order())
+
+    def test_network_away_before_sending(self):
+        self.run_tour("viva_network_away_before_sending")
+        self.assert_paid_by_card(self.order())
+
+    def test_forced_by_a_manager(self):
+        self.run_tour("viva_forced_by_a_manager", login="viva_manager")
+        self.assertEqual(self.order().state, "paid")
+        self.assertEqual(self.order().payment_ids.viva_state, "forced")
+        transaction = self.env["viva.transaction"].search([("order_uuid", "=", self.order().uuid)])
+        self.assertEqual(transaction.forced_by, self.manager)
+        self.assertIn("123456", transaction.forced_reason)
 
     def test_terminal_busy(self):
         self.run_tour("viva_terminal_busy")

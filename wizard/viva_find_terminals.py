@@ -27,12 +27,15 @@ class VivaFindTerminals(models.TransientModel):
         lines = [
             {
                 "viva_id": device.terminal_id,
-                "name": registered[device.terminal_id].name if device.terminal_id in registered else device.terminal_id,
+                "name": registered[device.terminal_id].name
+                if device.terminal_id in registered
+                else device.terminal_id,
                 "store": device.source_code,
                 "status": str(device.status_id)
                 if device.status_id is not None and 0 <= device.status_id <= 7
                 else False,
-                "model_id": registered.get(device.terminal_id, known.browse()).model_id.id or other.id,
+                "model_id": registered.get(device.terminal_id, known.browse()).model_id.id
+                or other.id,
                 "is_registered": device.terminal_id in registered,
                 "is_chosen": device.status_id == 1 and device.terminal_id not in registered,
             }

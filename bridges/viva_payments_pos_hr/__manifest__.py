@@ -9,6 +9,7 @@
     "data": ["security/ir.model.access.csv"],
     "assets": {
         "point_of_sale._assets_pos": ["viva_payments_pos_hr/static/src/pos/**/*"],
+        "web.assets_unit_tests": ["viva_payments_pos_hr/static/tests/unit/**/*"],
     },
     "auto_install": True,
 }

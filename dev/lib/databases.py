@@ -20,7 +20,7 @@ BASE_MODULES = ("point_of_sale", "pos_hr")
 CONTENT = ("models", "wizard", "data", "views", "security", "i18n", "report", "bridges")
 SUFFIXES = {".py", ".xml", ".csv", ".sql", ".po", ".pot"}
 
-TEMPLATES_KEPT = 6
+TEMPLATES_KEPT = 8
 
 DEMO = ROOT / "dev" / "demo.py"
 
@@ -139,9 +139,9 @@ def _prepare(env: Environment, name: str, what: str, make: Callable[[], None]) -
 
 
 def _forget_old(env: Environment) -> None:
-    """Keep the templates that were used last; never one of the last hour."""
+    """Keep the databases that were used last; never one of the last hour."""
     files = sorted(
-        env.data_dir.glob("viva_template_*.ready"), key=lambda path: path.stat().st_mtime
+        env.data_dir.glob("viva_*.ready"), key=lambda path: path.stat().st_mtime
     )
     for path in files[: -TEMPLATES_KEPT or None]:
         if path.stat().st_mtime < time.time() - 3600:

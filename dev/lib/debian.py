@@ -12,6 +12,9 @@ from .common import Problem, remove, run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
+# By its name, so that it stays what was tried.
+STABLE = "trixie"
+
 ASK = (
     "This machine knows no Debian mirror. Please set ODOO_SRC to a folder with Odoo 19, "
     "or DEBIAN_MIRROR to the address of a Debian mirror."

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import debian
 from .common import Problem, digest, locked, remove, state_dir, step
 
-# From the stable suite: fonts-font-awesome must be 4.7, and sid has 7.
+# From Debian 13: fonts-font-awesome must be 4.7, and sid has 7.
 COMPANIONS = [
     "fonts-font-awesome",
     "fonts-inconsolata",
@@ -92,7 +92,7 @@ def _download(home: Path, current: Path) -> None:
     with step("Odoo 19 (Debian's package, 123 MB)"):
         version = debian.unpack("sid", ["odoo-19"], target)["odoo-19"]
     with step("fonts and scripts that it links to"):
-        debian.unpack("stable", COMPANIONS, target)
+        debian.unpack(debian.STABLE, COMPANIONS, target)
     python_path = target / "usr/lib/python3/dist-packages"
     if _series(python_path) != "19.0":
         raise Problem(f"Debian's odoo-19 is version {version}; this addon needs 19.0.")

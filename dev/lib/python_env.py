@@ -34,7 +34,7 @@ def _make(venv: Path) -> None:
     else:
         # Debian's bare python3 has no pip: run it from Debian's wheel.
         run(sys.executable, "-m", "venv", "--without-pip", venv)
-        debian.unpack("stable", ["python3-pip-whl"], venv / "pip")
+        debian.unpack(debian.STABLE, ["python3-pip-whl"], venv / "pip")
         wheel = next((venv / "pip").rglob("pip-*.whl"))
         env["PYTHONPATH"] = str(wheel)
     run(python, "-m", "pip", "install", "--no-deps", "-r", LOCK, env=env)

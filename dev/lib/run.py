@@ -11,6 +11,7 @@ import time
 from . import databases
 from .common import ROOT, Problem, digest, log_dir, say, step
 from .environment import Environment, prepare
+from .rpc import RpcError
 from .server import HOST, Odoo, Simulator, port_is_taken
 
 TERMINAL = "16000010"
@@ -34,7 +35,12 @@ def main(arguments: list[str]) -> int:
             stack.callback(server.stop)
             with step(f"starting {server.name}"):
                 server.start()
-        simulator.connect(odoo)
+        try:
+            simulator.connect(odoo)
+        except RpcError as error:
+            raise Problem(
+                f"Odoo refuses the simulator: {error.message}\n./dev/run --fresh makes a new shop."
+            ) from error
         (till,) = environment.postgres.sql(TILL, database)
         _show(odoo, simulator, till, time.monotonic() - began)
         with contextlib.suppress(KeyboardInterrupt):

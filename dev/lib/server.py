@@ -61,6 +61,8 @@ class Server(ABC):
 
     def start(self, timeout: float = 90) -> None:
         """Start it and wait until it answers."""
+        if port_is_taken(self.port):
+            raise Problem(f"{self.name} cannot start: port {self.port} is in use.")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(

@@ -3,7 +3,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 if ! command -v python3 >/dev/null 2>&1; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         echo "  Python …"
-        apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 ca-certificates >/dev/null
+        export DEBIAN_FRONTEND=noninteractive
+        { apt-get update && apt-get install -y --no-install-recommends python3 ca-certificates; } >/dev/null 2>&1 ||
+            { echo "Python could not be installed; please try: apt-get install python3" >&2; exit 1; }
     else
         echo "Please install Python 3.10 to 3.13 (on Debian: sudo apt-get install python3)." >&2
         exit 1

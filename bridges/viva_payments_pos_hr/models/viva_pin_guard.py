@@ -1,10 +1,9 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.addons.viva_payments.models.ledger import in_ledger
 from odoo.exceptions import UserError
 from odoo.tools import consteq
-
-from odoo.addons.viva_payments.models.ledger import in_ledger
 
 MAX_FAILURES = 5
 LOCK_MINUTES = 15
@@ -49,9 +48,12 @@ class VivaPinGuard(models.Model):
     def _try(self, employee_id, pin):
         """Compare and count under a row lock: `(0, None)` right, `(0, n)` wrong and n tries left, `(minutes, 0)` locked."""
         self.env.cr.execute(
-            "INSERT INTO viva_pin_guard (employee_id, failures) VALUES (%s, 0) ON CONFLICT DO NOTHING", (employee_id,)
+            "INSERT INTO viva_pin_guard (employee_id, failures) VALUES (%s, 0) ON CONFLICT DO NOTHING",
+            (employee_id,),
         )
-        self.env.cr.execute("SELECT id FROM viva_pin_guard WHERE employee_id = %s FOR UPDATE", (employee_id,))
+        self.env.cr.execute(
+            "SELECT id FROM viva_pin_guard WHERE employee_id = %s FOR UPDATE", (employee_id,)
+        )
         guard = self.browse(self.env.cr.fetchone())
         now = fields.Datetime.now()
         if guard.locked_until and guard.locked_until > now:

@@ -17,7 +17,9 @@ class VivaTransaction(models.Model):
         self._require_cashier()
         transaction = self.browse(self._mine([("attempt", "in", self._read_uuids([attempt]))]))
         if transaction.pos_config_id.module_pos_hr and not credentials:
-            raise UserError(self.env._("Choose the manager who accepts this payment, and enter the PIN."))
+            raise UserError(
+                self.env._("Choose the manager who accepts this payment, and enter the PIN.")
+            )
         if transaction:
             self = self.with_context(allowed_company_ids=transaction.company_id.ids)
         return super().pos_force(attempt, reason, credentials)
@@ -26,21 +28,30 @@ class VivaTransaction(models.Model):
     def pos_deciders(self):
         """Who may accept a doubtful payment with a PIN: `[{"id": int, "name": str}]`, employees by name."""
         self._require_cashier()
-        return [{"id": employee.id, "name": employee.name} for employee in self._deciders(self.env.companies)]
+        return [
+            {"id": employee.id, "name": employee.name}
+            for employee in self._deciders(self.env.companies)
+        ]
 
     @api.model
     def _deciders(self, companies):
         """Employees of `companies` with a PIN whose own user is a Viva manager there, in superuser mode."""
-        employees = self.env["hr.employee"].sudo().search(
-            [
-                ("company_id", "in", companies.ids),
-                ("pin", "not in", (False, "")),
-                ("user_id.all_group_ids", "in", self.env.ref(MANAGER).ids),
-            ],
-            order="name",
+        employees = (
+            self.env["hr.employee"]
+            .sudo()
+            .search(
+                [
+                    ("company_id", "in", companies.ids),
+                    ("pin", "not in", (False, "")),
+                    ("user_id.all_group_ids", "in", self.env.ref(MANAGER).ids),
+                ],
+                order="name",
+            )
         )
         return employees.filtered(
-            lambda employee: employee.user_id.active and employee.company_id in employee.user_id.company_ids
+            lambda employee: (
+                employee.user_id.active and employee.company_id in employee.user_id.company_ids
+            )
         )
 
     @api.model
@@ -49,10 +60,14 @@ class VivaTransaction(models.Model):
         if not credentials:
             return super()._deciding_person(credentials)
         employee_id = credentials.get("employee_id") if isinstance(credentials, dict) else None
-        employee = self._deciders(self.env.companies).filtered(lambda employee: employee.id == employee_id)
+        employee = self._deciders(self.env.companies).filtered(
+            lambda employee: employee.id == employee_id
+        )
         if not employee:
             raise AccessError(
-                self.env._("Only an employee with a PIN who is a Viva manager may accept an unconfirmed payment.")
+                self.env._(
+                    "Only an employee with a PIN who is a Viva manager may accept an unconfirmed payment."
+                )
             )
         self.env["viva.pin.guard"]._require_pin(employee, credentials.get("pin"))
         return employee.user_id

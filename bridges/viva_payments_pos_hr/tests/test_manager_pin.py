@@ -3,11 +3,9 @@
 from datetime import timedelta
 
 from odoo import Command, fields
+from odoo.addons.viva_payments.tests.common import VivaCase
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
-
-from odoo.addons.viva_payments.models.ledger import in_ledger
-from odoo.addons.viva_payments.tests.common import VivaCase
 
 
 class TestManagerPin(VivaCase):
@@ -15,12 +13,26 @@ class TestManagerPin(VivaCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.config.module_pos_hr = True
-        employees = cls.env["hr.employee"].sudo().create(
-            [
-                {"name": "Maria", "user_id": cls.manager.id, "pin": "4711", "company_id": cls.company.id},
-                {"name": "Casey", "user_id": cls.cashier.id, "pin": "1111", "company_id": cls.company.id},
-                {"name": "Nobody", "pin": "2222", "company_id": cls.company.id},
-            ]
+        employees = (
+            cls.env["hr.employee"]
+            .sudo()
+            .create(
+                [
+                    {
+                        "name": "Maria",
+                        "user_id": cls.manager.id,
+                        "pin": "4711",
+                        "company_id": cls.company.id,
+                    },
+                    {
+                        "name": "Casey",
+                        "user_id": cls.cashier.id,
+                        "pin": "1111",
+                        "company_id": cls.company.id,
+                    },
+                    {"name": "Nobody", "pin": "2222", "company_id": cls.company.id},
+                ]
+            )
         )
         cls.maria, cls.casey, cls.nobody = employees
 
@@ -28,13 +40,7 @@ class TestManagerPin(VivaCase):
         super().setUp()
         request, _status = self.charge()
         self.attempt = request["attempt"]
-        transaction = self.transaction(self.attempt)
-        in_ledger(
-            self.env,
-            lambda env: env["viva.transaction"].browse(transaction.id)._move(
-                "unknown", kind="read", values={"reason": "no_end"}
-            ),
-        )
+        self.amend(self.attempt, state="unknown", reason="no_end")
         # Viva is out of reach from here on, so that asking it settles nothing.
         self.simulator.control("POST", "faults", {"session_status": [503] * 50})
 
@@ -59,18 +65,23 @@ class TestManagerPin(VivaCase):
         self.assertTrue(status["forced"])
         transaction = self.transaction(self.attempt)
         self.assertEqual(transaction.forced_by, self.manager)
-        self.assertIn(self.manager.name, transaction.step_ids.filtered(lambda step: step.kind == "person").note)
+        self.assertIn(
+            self.manager.name,
+            transaction.step_ids.filtered(lambda step: step.kind == "person").note,
+        )
 
     def test_offered_to_the_cashier_of_a_till_with_employees(self):
         status = self.ledger.pos_find([self.transaction(self.attempt).order_uuid])[0]
         self.assertTrue(status["can_force"])
         self.assertEqual(self.ledger.pos_deciders(), [{"id": self.maria.id, "name": "Maria"}])
         self.maria.pin = False
+        self.env.flush_all()
         status = self.ledger.pos_find([self.transaction(self.attempt).order_uuid])[0]
         self.assertFalse(status["can_force"])
 
     def test_not_offered_without_employees(self):
         self.config.module_pos_hr = False
+        self.env.flush_all()
         status = self.ledger.pos_find([self.transaction(self.attempt).order_uuid])[0]
         self.assertFalse(status["can_force"])
         with self.assertRaises(AccessError):
@@ -78,7 +89,9 @@ class TestManagerPin(VivaCase):
 
     def test_the_browser_of_a_manager_is_not_enough(self):
         with self.assertRaises(UserError):
-            self.env["viva.transaction"].with_user(self.manager).pos_force(self.attempt, "slip 123456")
+            self.env["viva.transaction"].with_user(self.manager).pos_force(
+                self.attempt, "slip 123456"
+            )
         self.assertEqual(self.transaction(self.attempt).state, "unknown")
 
     def test_employee_who_is_no_manager(self):
@@ -97,7 +110,13 @@ class TestManagerPin(VivaCase):
                 self.force(self.maria, pin)
 
     def test_unreadable_credentials(self):
-        for credentials in ("4711", ["x"], {"employee_id": "1", "pin": "4711"}, {"pin": "4711"}, {"employee_id": [self.maria.id]}):
+        for credentials in (
+            "4711",
+            ["x"],
+            {"employee_id": "1", "pin": "4711"},
+            {"pin": "4711"},
+            {"employee_id": [self.maria.id]},
+        ):
             with self.assertRaises(AccessError):
                 self.ledger.pos_force(self.attempt, "slip 123456", credentials)
 
@@ -105,7 +124,9 @@ class TestManagerPin(VivaCase):
         for left in (4, 3, 2, 1):
             self.assertIn(str(left), self.refusal(self.maria, "0000"))
         self.assertIn("15", self.refusal(self.maria, "0000"))
-        self.assertIn("Too many", self.refusal(self.maria, "4711"), "The right PIN does not help either.")
+        self.assertIn(
+            "Too many", self.refusal(self.maria, "4711"), "The right PIN does not help either."
+        )
         guard = self.env["viva.pin.guard"].sudo().search([("employee_id", "=", self.maria.id)])
         guard.invalidate_recordset()
         guard.locked_until = fields.Datetime.now() - timedelta(seconds=1)
@@ -128,8 +149,12 @@ class TestManagerPin(VivaCase):
             company_id=other.id,
             company_ids=[Command.set(other.ids)],
         )
-        employee = self.env["hr.employee"].sudo().create(
-            {"name": "Stranger", "user_id": stranger.id, "pin": "3333", "company_id": other.id}
+        employee = (
+            self.env["hr.employee"]
+            .sudo()
+            .create(
+                {"name": "Stranger", "user_id": stranger.id, "pin": "3333", "company_id": other.id}
+            )
         )
         self.cashier.company_ids |= other
         with self.assertRaises(AccessError):

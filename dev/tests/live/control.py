@@ -24,11 +24,11 @@ def until(check: Callable[[], Found], seconds: float = 10, what: str = "") -> Fo
 class Viva(Simulator):
     """The simulator as tests see it: the person at the terminal, and the book of the acquirer."""
 
-    def act(self, action: str, terminal: str, **options: Any) -> None:
+    def act(self, action: str, at: str, **options: Any) -> None:
         """What a person does at a terminal; waits until the request is shown there."""
         if action not in ("plug", "unplug"):
             options.setdefault("wait_s", 5)
-        self.control("POST", f"terminals/{terminal}/{action}", options)
+        self.control("POST", f"terminals/{at}/{action}", options)
 
     def faults(self, **faults: Any) -> None:
         self.control("POST", "faults", faults)

@@ -16,7 +16,9 @@ class Watch:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        self._first_id = shop.database.run("SELECT max(id) AS id FROM viva_transaction")[0]["id"] or 0
+        self._first_id = (
+            shop.database.run("SELECT max(id) AS id FROM viva_transaction")[0]["id"] or 0
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """The transactions of this test that Odoo started."""
@@ -49,7 +51,11 @@ class Watch:
                 viva.act("cancel", terminal["terminalId"])
         until(lambda: all(t["state"] == "idle" for t in viva.control("GET", "terminals")))
         for _round in range(3):
-            unsettled = [row for row in self.rows() if row["state"] in (*OPEN, "unknown") or row["recheck_at"]]
+            unsettled = [
+                row
+                for row in self.rows()
+                if row["state"] in (*OPEN, "unknown") or row["recheck_at"]
+            ]
             if not unsettled:
                 break
             self.shop.forget_silence()
@@ -63,7 +69,11 @@ class Watch:
             self.shop.run_job()
         lost = [row for row in self.rows() if row["state"] in OPEN]
         assert not lost, f"no way out: {[(row['name'], row['state']) for row in lost]}"
-        held = [row["name"] for row in self.rows() if row["holds_terminal"] and row["state"] != "unknown"]
+        held = [
+            row["name"]
+            for row in self.rows()
+            if row["holds_terminal"] and row["state"] != "unknown"
+        ]
         assert not held, f"settled, but the terminal is not free: {held}"
 
     def _decide_the_rest(self) -> None:
@@ -73,11 +83,14 @@ class Watch:
             manager = self.shop.manager
             (status,) = manager.call(LEDGER, "pos_check", [row["attempt"]])
             assert status["can_force"], f"{row['name']}: a manager cannot decide"
-            status = manager.call(LEDGER, "pos_force", row["attempt"], "Seen on the terminal's slip")
+            status = manager.call(
+                LEDGER, "pos_force", row["attempt"], "Seen on the terminal's slip"
+            )
             assert status["final"] and status["forced"], status
         ids = [row["id"] for row in self.rows()]
         self.shop.database.run(
-            "UPDATE viva_transaction SET is_forced = false, recheck_at = NULL WHERE id = ANY(%s)", ids
+            "UPDATE viva_transaction SET is_forced = false, recheck_at = NULL WHERE id = ANY(%s)",
+            ids,
         )
         held = [row["name"] for row in self.rows() if row["holds_terminal"]]
         assert not held, f"decided, but the terminal is not free: {held}"
@@ -91,10 +104,9 @@ class Watch:
         charged = Counter(charge["sessionId"] for charge in charges)
         strangers = charged.keys() - rows.keys()
         assert not strangers, f"charged, but not in the ledger: {strangers}"
-        for what in ("attempt", "payment_uuid", "order_uuid"):
-            times = Counter(rows[session][what] for session in charged.elements())
-            twice = [key for key, number in times.items() if number > 1]
-            assert not twice, f"charged twice for one {what}: {twice}"
+        times = Counter(rows[session]["payment_uuid"] for session in charged.elements())
+        assert set(times.values()) <= {1}, f"charged twice for one payment: {times}"
+        self._check_orders([rows[session] for session in charged.elements()])
         at_viva = sum(charge["amount"] - charge["refunded"] for charge in charges)
         approved = sum(
             row["approved_minor"] - row["reversed_minor"]
@@ -112,6 +124,25 @@ class Watch:
             else:
                 unknown += charge["amount"] - charge["refunded"]
         assert at_viva == approved + unknown, f"{at_viva} != {approved} + {unknown}"
+
+    def _check_orders(self, charged: list[dict[str, Any]]) -> None:
+        """No order is charged more than it costs, unless Viva had denied it and a person has been told."""
+        asked: Counter[str] = Counter()
+        told = self.shop.database.run(
+            "SELECT res_id FROM mail_activity WHERE res_model = %s AND summary = 'Charged after all'",
+            LEDGER,
+        )
+        late = {row["res_id"] for row in told}
+        for row in charged:
+            if row["id"] in late:
+                continue
+            asked[row["order_uuid"]] += row["asked_minor"]
+        costs = self.shop.database.run(
+            "SELECT uuid, round(amount_total * 100)::int AS minor FROM pos_order WHERE uuid = ANY(%s)",
+            list(asked),
+        )
+        for order in costs:
+            assert asked[order["uuid"]] <= order["minor"], f"charged too much for {order['uuid']}"
 
     # -- logs ------------------------------------------------------------------------------------
 

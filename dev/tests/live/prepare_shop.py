@@ -45,7 +45,12 @@ def make_terminals(env, account):
     model = env.ref("viva_payments.terminal_model_a920_pro")
     return env["viva.terminal"].create(
         [
-            {"name": f"Terminal {number}", "viva_id": viva_id, "account_id": account.id, "model_id": model.id}
+            {
+                "name": f"Terminal {number}",
+                "viva_id": viva_id,
+                "account_id": account.id,
+                "model_id": model.id,
+            }
             for number, viva_id in enumerate(TERMINALS, 1)
         ]
     )
@@ -71,7 +76,9 @@ def make_user(env, company, login, *groups):
 def make_methods(env, company, terminals):
     """One by card for all tills, and one in cash for each of the first tills: cash is not shared."""
     journals, methods = env["account.journal"], env["pos.payment.method"]
-    bank = journals.create({"name": "Card", "type": "bank", "code": "CARD", "company_id": company.id})
+    bank = journals.create(
+        {"name": "Card", "type": "bank", "code": "CARD", "company_id": company.id}
+    )
     by_card = methods.create(
         {
             "name": "Viva",
@@ -85,7 +92,12 @@ def make_methods(env, company, terminals):
     in_cash = methods
     for number in range(TILLS_WITH_CASH):
         journal = journals.create(
-            {"name": f"Cash {number}", "type": "cash", "code": f"CSL{number}", "company_id": company.id}
+            {
+                "name": f"Cash {number}",
+                "type": "cash",
+                "code": f"CSL{number}",
+                "company_id": company.id,
+            }
         )
         in_cash |= methods.create(
             {"name": f"Cash {number}", "company_id": company.id, "journal_id": journal.id}
@@ -117,13 +129,22 @@ def main(env):
     terminals = make_terminals(env, account)
     make_user(env, company, "cashier", "base.group_user", "point_of_sale.group_pos_user")
     manager = make_user(
-        env, company, "manager", "point_of_sale.group_pos_manager", "viva_payments.group_viva_manager"
+        env,
+        company,
+        "manager",
+        "point_of_sale.group_pos_manager",
+        "viva_payments.group_viva_manager",
     )
     account.responsible_id = manager
     by_card, in_cash = make_methods(env, company, terminals)
     tills = make_tills(env, company, by_card, in_cash)
     product = env["product.product"].create(
-        {"name": "Coffee", "list_price": 19.99, "available_in_pos": True, "taxes_id": [Command.clear()]}
+        {
+            "name": "Coffee",
+            "list_price": 19.99,
+            "available_in_pos": True,
+            "taxes_id": [Command.clear()],
+        }
     )
     # Only our own job, and only when a test or a webhook wants it.
     cron = env.ref("viva_payments.cron_settle")

@@ -1,9 +1,10 @@
 """The shop: tills that behave like tabs, orders, presses of the card button; and the passing of time."""
 
+import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -66,21 +67,21 @@ class Card:
 
     def send(self) -> Status:
         """The till's request to charge. May be called again: it is the same press."""
-        till = self.order.till
-        self.status = till.ask(
-            "pos_charge",
-            {
-                "attempt": self.attempt,
-                "payment_uuid": self.payment_uuid,
-                "order_uuid": self.order.uuid,
-                "order_reference": self.order.reference,
-                "pos_session_id": till.session_id,
-                "payment_method_id": till.shop.facts["card_method"],
-                "amount_minor": self.amount,
-                "terminal_id": till.shop.facts["terminals"][self.terminal],
-            },
-        )
+        self.status = self.order.till.ask("pos_charge", self.request())
         return self.status
+
+    def request(self) -> dict[str, Any]:
+        till = self.order.till
+        return {
+            "attempt": self.attempt,
+            "payment_uuid": self.payment_uuid,
+            "order_uuid": self.order.uuid,
+            "order_reference": self.order.reference,
+            "pos_session_id": till.session_id,
+            "payment_method_id": till.shop.facts["card_method"],
+            "amount_minor": self.amount,
+            "terminal_id": till.shop.facts["terminals"][self.terminal],
+        }
 
     def check(self) -> Status:
         found = self.order.till.ask("pos_check", [self.attempt])
@@ -193,7 +194,10 @@ class Order:
             "price_subtotal_incl": price,
             "tax_ids": [],
         }
-        payments = [[1, c.payment_id, c.values()] if c.payment_id else [0, 0, c.values()] for c in self.cards]
+        payments = [
+            [1, c.payment_id, c.values()] if c.payment_id else [0, 0, c.values()]
+            for c in self.cards
+        ]
         if deleted and deleted.payment_id:
             payments.append([2, deleted.payment_id])
         if cash:
@@ -328,6 +332,39 @@ class Shop:
     def forget_token(self) -> None:
         self.database.run("UPDATE viva_connection SET access_token = NULL")
 
+    def give_token(self) -> None:
+        """Fetch an access token for all workers but the one that is waiting for its own."""
+        token = self.viva_token()
+        self.database.run(
+            """UPDATE viva_connection SET access_token = %s,
+                   expires_at = extract(epoch FROM now()) + 3600 WHERE account_id = %s""",
+            token,
+            self.facts["accounts"][0],
+        )
+
+    @contextlib.contextmanager
+    def rows_held(self, *cards: Card) -> Iterator[None]:
+        """Somebody holds these payments' rows: Odoo has Viva's answers and cannot write them down."""
+        connection = self.database.connect()
+        try:
+            with connection.cursor() as cursor:
+                attempts = [card.attempt for card in cards]
+                cursor.execute(
+                    "SELECT 1 FROM viva_transaction WHERE attempt = ANY(%s) FOR UPDATE", (attempts,)
+                )
+                yield
+        finally:
+            connection.close()
+
+    def waiting_for_rows(self) -> int:
+        """How many of Odoo's workers wait for a row."""
+        (row,) = self.database.run(
+            """SELECT count(*) AS number FROM pg_stat_activity
+                WHERE wait_event_type = 'Lock' AND datname = %s""",
+            self.database.name,
+        )
+        return row["number"]
+
     def secrets(self) -> list[str]:
         """What must not be in any log."""
         known = ["sim-secret", "sim2-secret", "sim-api-key", "sim2-api-key", *self.facts["paths"]]
@@ -369,15 +406,9 @@ class Shop:
         )
         return [row["summary"] for row in found]
 
-
     def foreign_sale(self, terminal: str) -> str:
         """Another cash register system of the same merchant asks this terminal for a card; its session."""
         session = str(uuid.uuid4())
-        login = {
-            "grant_type": "client_credentials",
-            "client_id": "sim-client.apps.vivapayments.com",
-            "client_secret": "sim-secret",
-        }
         sale = {
             "sessionId": session,
             "terminalId": terminal,
@@ -387,12 +418,21 @@ class Shop:
             "merchantReference": "another system's",
             "tipAmount": 0,
         }
+        headers = {"Authorization": f"Bearer {self.viva_token()}"}
         with httpx.Client(base_url=self.viva.url, trust_env=False, verify=False) as client:
-            token = client.post("/connect/token", data=login).json()["access_token"]
-            headers = {"Authorization": f"Bearer {token}"}
             answer = client.post("/ecr/v1/transactions:sale", json=sale, headers=headers)
-            assert answer.status_code == 200, answer.text
+        assert answer.status_code == 200, answer.text
         return session
+
+    def viva_token(self) -> str:
+        """An access token of the merchant, fetched without Odoo."""
+        login = {
+            "grant_type": "client_credentials",
+            "client_id": "sim-client.apps.vivapayments.com",
+            "client_secret": "sim-secret",
+        }
+        with httpx.Client(base_url=self.viva.url, trust_env=False, verify=False) as client:
+            return client.post("/connect/token", data=login).json()["access_token"]
 
 
 def now() -> str:

@@ -17,25 +17,6 @@ def lost(card: Card) -> None:
         card.send()
 
 
-@contextlib.contextmanager
-def row_held(shop: Shop, card: Card) -> Iterator[None]:
-    """Somebody holds the transaction's row: Odoo has Viva's answer and cannot write it down."""
-    connection = shop.database.connect()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM viva_transaction WHERE attempt = %s FOR UPDATE", (card.attempt,))
-        yield
-    connection.close()
-
-
-def waits_for_row(shop: Shop) -> bool:
-    return bool(
-        shop.database.run(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s",
-            shop.database.name,
-        )
-    )
-
-
 class TestKilled:
     """…and started again. The till asks; if there is no till any more, the job does."""
 
@@ -84,8 +65,8 @@ class TestKilled:
         card = shop.till.order().line(shop.first)
         sending = background(lambda: lost(card))
         until(card.row)
-        with row_held(shop, card):
-            until(lambda: waits_for_row(shop))
+        with shop.rows_held(card):
+            until(shop.waiting_for_rows)
             assert shop.viva.requests(SALE)[0]["status"] == 200
             shop.crash()
         sending.result()
@@ -99,14 +80,14 @@ class TestKilled:
         card = shop.till.charge(shop.first)
         shop.viva.act("tap", shop.first)
         until(shop.viva.charges)
-        with row_held(shop, card):
+        with shop.rows_held(card):
 
             def ask() -> None:
                 with pytest.raises(Lost):
                     card.check()
 
             asking = background(ask)
-            until(lambda: waits_for_row(shop))
+            until(shop.waiting_for_rows)
             shop.crash()
         asking.result()
         shop.restart()
@@ -144,6 +125,41 @@ class TestKilled:
         shop.run_job()
         assert [card.row()["state"] for card in cards] == ["approved"] * 4
         assert [card.steps().count("read") for card in cards] == [1] * 4
+
+
+def test_process_that_slept_too_long(shop: Shop):
+    """Recorded, and sent only now, when the attempt counts as never arrived: nothing leaves any more."""
+    card = shop.till.order().line(shop.first)
+    shop.database.run("""
+        CREATE FUNCTION live_sleep() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN NEW.sent_at = NEW.sent_at - interval '40 seconds'; RETURN NEW; END $$;
+        CREATE TRIGGER live_sleep BEFORE INSERT ON viva_transaction
+            FOR EACH ROW EXECUTE FUNCTION live_sleep()""")
+    try:
+        card.send()
+    finally:
+        shop.database.run("DROP FUNCTION live_sleep CASCADE")
+    assert (card.status["state"], card.status["reason"]) == ("failed", "unreachable")
+    assert shop.viva.sessions() == []
+
+
+def test_sent_when_it_already_counted_as_never_arrived(shop: Shop):
+    """A worker hangs before the request leaves, another one gives the payment up; then it leaves after all."""
+    shop.forget_token()
+    shop.viva.faults(slow_ms={"/connect/token": 1500}, webhook={"never": True})
+    card = shop.till.order().line(shop.first)
+    twin = Card(card.order, card.terminal, card.amount, card.attempt, card.payment_uuid)
+    sending = background(card.send)
+    until(lambda: card.row() and shop.viva.requests("/connect/token"))
+    card.later(31)
+    shop.give_token()
+    assert twin.until("failed")["reason"] == "never_arrived"
+    sending.result()
+    shop.viva.act("tap", shop.first)
+    until(shop.viva.charges)
+    shop.run_job()
+    assert card.row()["state"] == "approved"
+    assert shop.activities(card) == ["Charged after all"]
 
 
 class TestRepeated:

@@ -1,5 +1,7 @@
 """The line between Odoo and Viva, or between till and Odoo, breaks; Viva is busy or answers nonsense."""
 
+import time
+
 import pytest
 from control import until
 from shop import PRICE, Card, Shop, background, together
@@ -18,6 +20,17 @@ def test_lost_answer_to_the_sale(shop: Shop):
     card.until("approved")
     assert len(shop.viva.sessions()) == 1
     card.order.finish()
+
+
+def test_answer_that_takes_too_long(shop: Shop):
+    """No worker waits longer than five seconds; the sale was taken all the same."""
+    shop.viva.faults(slow_ms={SALE: 7000})
+    card = shop.till.order().line(shop.first)
+    began = time.monotonic()
+    assert card.send()["state"] == "unknown"
+    assert time.monotonic() - began < 6.5
+    shop.viva.act("tap", shop.first)
+    card.until("approved")
 
 
 def test_request_lost_on_the_way(shop: Shop):
@@ -209,7 +222,13 @@ def test_amount_that_no_float_holds(shop: Shop):
         shop.viva.act("tap", shop.first)
         assert card.until("approved")["approved_minor"] == amount
         card.order.finish()
-    assert sorted(charge["amount"] for charge in shop.viva.charges()) == [115, 458, PRICE, 2900, 100_001]
+    assert sorted(charge["amount"] for charge in shop.viva.charges()) == [
+        115,
+        458,
+        PRICE,
+        2900,
+        100_001,
+    ]
 
 
 @pytest.mark.parametrize("how", ["400", "final"])

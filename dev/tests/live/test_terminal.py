@@ -69,7 +69,9 @@ def test_busy_with_another_system(shop: Shop):
     card = shop.till.charge(shop.first)
     assert card.until("failed")["reason"] == "terminal_busy"
     assert "busy" in card.status["message"]
-    assert [session["state"] for session in shop.viva.sessions() if session["sessionId"] == other] == ["shown"]
+    assert [
+        session["state"] for session in shop.viva.sessions() if session["sessionId"] == other
+    ] == ["shown"]
     shop.viva.act("cancel", shop.first)
     again = card.order.charge(shop.first)
     assert again.status["state"] == "pending"
@@ -211,6 +213,10 @@ def test_job_settles_what_no_till_asks_for(shop: Shop):
     shop.viva.act("tap", cards[0].terminal)
     shop.viva.act("cancel", cards[1].terminal)
     shop.viva.act("decline", cards[2].terminal)
-    until(lambda: all(terminal["state"] == "idle" for terminal in shop.viva.control("GET", "terminals")))
+    until(
+        lambda: all(
+            terminal["state"] == "idle" for terminal in shop.viva.control("GET", "terminals")
+        )
+    )
     shop.run_job()
     assert [card.row()["state"] for card in cards] == ["approved", "cancelled", "declined"]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from control import until
-from shop import PRICE, Card, Shop, together
+from shop import PRICE, Card, Shop, background, together
 
 
 def presses(card: Card, number: int) -> list[Card]:
@@ -95,6 +95,28 @@ def test_two_halves_at_once(shop: Shop):
     assert Counter(card.status["state"] for card in cards) == {"pending": 1, "refused": 1}
 
 
+def test_given_up_before_it_arrived(shop: Shop):
+    """The till got no answer and gives the press up; its request arrives later and sends nothing."""
+    card = shop.till.order().line(shop.first)
+    given_up = shop.till.ask("pos_abandon", card.request())
+    assert (given_up["state"], given_up["reason"]) == ("cancelled", "never_sent")
+    assert card.send()["state"] == "cancelled"
+    assert shop.viva.sessions() == []
+    again = card.order.charge(shop.first)
+    assert again.status["state"] == "pending"
+
+
+def test_given_up_while_it_arrives(shop: Shop):
+    """Whoever is first wins, and both are told the same."""
+    for terminal in shop.terminals[:8]:
+        card = shop.till.order().line(terminal)
+        given_up, sent = together(
+            lambda card=card: shop.till.ask("pos_abandon", card.request()), card.send
+        )
+        arrived = [one for one in shop.viva.sessions() if one["terminalId"] == terminal]
+        assert (sent["state"] == "cancelled") == (given_up["state"] == "cancelled") == (not arrived)
+
+
 def test_two_tabs_poll(shop: Shop):
     card = shop.till.charge(shop.first)
     twin = Card(card.order, card.terminal, card.amount, card.attempt, card.payment_uuid)
@@ -155,8 +177,23 @@ def test_twenty_charges_at_once(shop: Shop, webhook: bool):
     assert {charge["terminalId"] for charge in charges} == set(shop.terminals)
 
 
-def test_sessions_of_twenty_charges_are_settled_while_a_till_polls(shop: Shop):
-    """The scheduled job and the tills ask for the same payments at the same time; each is settled once."""
+def test_one_answer_for_two_payments_at_once(shop: Shop):
+    """Viva names one transaction for two sessions, and two workers read them at the same moment."""
+    cards = [shop.till.charge(shop.first), shop.other_till.charge(shop.second)]
+    for card in cards:
+        shop.viva.act("tap", card.terminal, transactionId="5f1d2b3c-0000-4000-8000-00000000aaaa")
+    until(lambda: len(shop.viva.charges()) == 2)
+    with shop.rows_held(*cards):
+        asking = [background(card.check) for card in cards]
+        until(lambda: shop.waiting_for_rows() == 2)
+    for call in asking:
+        call.result()
+    states = Counter(card.check()["state"] for card in cards)
+    assert states == {"approved": 1, "unknown": 1}
+
+
+def test_job_and_tills_ask_at_once(shop: Shop):
+    """Each payment is settled once, whoever reads it first."""
     cards = [shop.till.charge(terminal) for terminal in shop.terminals[:6]]
     for card in cards:
         shop.viva.act("tap", card.terminal)

@@ -12,7 +12,8 @@ MERCHANT, OTHER_MERCHANT = (
 
 def events(shop: Shop, card: Card) -> list[int]:
     found = shop.database.run(
-        "SELECT event_type_id FROM viva_event WHERE transaction_id = %s ORDER BY id", card.row()["id"]
+        "SELECT event_type_id FROM viva_event WHERE transaction_id = %s ORDER BY id",
+        card.row()["id"],
     )
     return [row["event_type_id"] for row in found]
 
@@ -95,7 +96,11 @@ def test_for_another_company(shop: Shop):
 def test_forged_success_approves_nothing(shop: Shop):
     card = shop.till.charge(shop.first)
     row = card.row()
-    data = {"MerchantTrns": row["merchant_reference"], "SessionId": row["session_id"], "Success": True}
+    data = {
+        "MerchantTrns": row["merchant_reference"],
+        "SessionId": row["session_id"],
+        "Success": True,
+    }
     for event_type in (1796, 1802):
         message = {"url": shop.webhook_urls[0], "eventTypeId": event_type, "data": data}
         assert shop.viva.control("POST", "deliver", message)["status"] == 200
@@ -183,15 +188,26 @@ class TestRetryPaid:
         assert card.row()["state"] == "approved"
         assert shop.activities(card) == ["Charged after all"]
 
-    def test_and_the_order_was_paid_again(self, shop: Shop):
-        """Both cards were charged: no one is lost, a person is told, closing is refused."""
+    def test_after_the_order_was_paid_again(self, shop: Shop):
+        """Both cards were charged: a person is told, and the session is not closed over it."""
         shop.viva.faults(webhook={"never": True})
         card = shop.till.charge(shop.first)
-        shop.viva.act("cancel", shop.first)
+        shop.viva.act("retry_paid", shop.first, delay_ms=1000)
         card.until("cancelled")
-        again = card.order.charge(shop.first)
-        shop.viva.act("tap", shop.first)
+        order = card.order
+        order.delete_line(card)
+        again = order.charge(shop.second)
+        shop.viva.act("tap", shop.second)
         again.until("approved")
+        order.finish()
+        until(lambda: len(shop.viva.charges()) == 2)
+        card.later(91)
+        shop.run_job()
+        assert card.row()["state"] == "approved"
+        assert shop.activities(card) == ["Charged after all"]
+        closing = shop.manager.call("pos.session", "close_session_from_ui", [shop.till.session_id])
+        assert closing["successful"] is False
+        assert card.row()["name"] in closing["message"]
 
     def test_list_lags_and_the_webhook_does_not(self, shop: Shop):
         """The event says paid, the list says nothing yet: not a no, but unknown, until the list knows."""

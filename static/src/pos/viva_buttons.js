@@ -71,6 +71,7 @@ export class VivaButtons {
                 line.pos_order_id.pos_reference
             ),
             confirmLabel: _t("Remove the card payment"),
+            confirmClass: "btn-danger",
             cancelLabel: _t("Keep checking"),
         });
         if (sure && isOpen(attempt)) {

@@ -2,6 +2,7 @@ import * as Chrome from "@point_of_sale/../tests/pos/tours/utils/chrome_util";
 import * as PaymentScreen from "@point_of_sale/../tests/pos/tours/utils/payment_screen_util";
 import * as ProductScreen from "@point_of_sale/../tests/pos/tours/utils/product_screen_util";
 import * as ReceiptScreen from "@point_of_sale/../tests/pos/tours/utils/receipt_screen_util";
+import * as Offline from "@point_of_sale/../tests/generic_helpers/offline_util";
 import { refresh } from "@point_of_sale/../tests/generic_helpers/utils";
 import * as Viva from "@viva_payments/../tests/tours/utils/viva_util";
 import { registry } from "@web/core/registry";
@@ -118,6 +119,53 @@ tours.add("viva_reloaded_while_waiting", {
 
 tours.add("viva_approved_while_reloading", {
     steps: () => [sell(), Viva.atTerminal("tap"), refresh(), ReceiptScreen.isShown()].flat(),
+});
+
+tours.add("viva_network_away_while_waiting", {
+    steps: () =>
+        [
+            sell(),
+            Viva.atTerminal("tap"),
+            Offline.setOfflineMode(),
+            Viva.panelIs("waiting", "No connection to Odoo"),
+            Offline.setOnlineMode(),
+            ReceiptScreen.isShown(),
+        ].flat(),
+});
+
+tours.add("viva_network_away_before_sending", {
+    steps: () =>
+        [
+            Chrome.startPoS(),
+            ProductScreen.addOrderline("Coffee", "1"),
+            ProductScreen.clickPayButton(),
+            Offline.setOfflineMode(),
+            PaymentScreen.clickPaymentMethod("Viva"),
+            Viva.chooseTerminal("Counter"),
+            Viva.panelIs("unpaid", "nothing was charged"),
+            Offline.setOnlineMode(),
+            Viva.press("send"),
+            Viva.panelIs("waiting"),
+            Viva.atTerminal("tap"),
+            ReceiptScreen.isShown(),
+        ].flat(),
+});
+
+tours.add("viva_forced_by_a_manager", {
+    steps: () =>
+        [
+            sell(),
+            Viva.atTerminal("tap", { amount: 100 }),
+            Viva.panelIs("unknown"),
+            Viva.press("force"),
+            {
+                content: "say why",
+                trigger: ".modal textarea",
+                run: "edit slip of the terminal, code 123456",
+            },
+            { content: "accept", trigger: '.modal .btn:contains("Apply")', run: "click" },
+            ReceiptScreen.isShown(),
+        ].flat(),
 });
 
 tours.add("viva_answer_lost", {

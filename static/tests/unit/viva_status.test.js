@@ -28,7 +28,6 @@ function buttons() {
 test("ready: says where it goes, and sends", async () => {
     await showPanel();
     expect(queryText(".viva-title-text")).toBe("Ready to send to terminal Bar");
-    expect(".viva-demo").toHaveText("DEMO");
     expect(buttons()).toEqual(["Send"]);
     await click(".viva-send");
     expect.verifySteps(["send"]);

@@ -2,7 +2,7 @@ import { PosStore } from "@point_of_sale/app/services/pos_store";
 import { patch } from "@web/core/utils/patch";
 import { markRaw } from "@odoo/owl";
 
-import { isVivaMethod } from "../odoo_glue";
+import { isPaidLine, isVivaLine, isVivaMethod } from "../odoo_glue";
 import { VivaTill } from "../viva_till";
 
 patch(PosStore.prototype, {
@@ -19,5 +19,11 @@ patch(PosStore.prototype, {
         }
         this.viva.sendWhenShown = paymentMethod;
         return this.pay();
+    },
+
+    /** The card was charged: another payment method would not give the money back. */
+    canEditPayment(order) {
+        const isCharged = order.payment_ids.some((line) => isVivaLine(line) && isPaidLine(line));
+        return !isCharged && super.canEditPayment(...arguments);
     },
 });

@@ -169,10 +169,6 @@ export class VivaStatus extends Component {
         return this.attempt?.busy || "";
     }
 
-    get isDemo() {
-        return this.method.viva_demo;
-    }
-
     get canSend() {
         return ["ready", "unpaid"].includes(this.phase);
     }

@@ -48,7 +48,7 @@ export function press(button) {
 export function confirmDialog(title) {
     return {
         content: `confirm "${title}"`,
-        trigger: `.modal:has(.modal-title:contains("${title}")) .modal-footer .btn-primary`,
+        trigger: `.modal:has(.modal-title:contains("${title}")) .modal-footer button:first-child`,
         run: "click",
     };
 }

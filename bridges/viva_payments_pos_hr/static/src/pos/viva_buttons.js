@@ -24,7 +24,11 @@ patch(VivaButtons.prototype, {
         }
         const id = await makeAwaitable(this.pos.dialog, SelectionPopup, {
             title: _t("Which manager accepts this payment?"),
-            list: managers.map((manager) => ({ id: manager.id, item: manager.id, label: manager.name })),
+            list: managers.map((manager) => ({
+                id: manager.id,
+                item: manager.id,
+                label: manager.name,
+            })),
         });
         const pin =
             id &&
@@ -51,7 +55,8 @@ patch(VivaButtons.prototype, {
         } catch (error) {
             this.till.outcome.say(
                 _t("That did not work"),
-                refusalWords(error) || _t("No connection to Odoo. Check the network and press the button again.")
+                refusalWords(error) ||
+                    _t("No connection to Odoo. Check the network and press the button again.")
             );
             return undefined;
         }
