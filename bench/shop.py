@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from lib import databases
-from lib.common import log_dir, step
+from lib.common import ROOT, Problem, log_dir, step
 from lib.environment import Environment
 from lib.rpc import Client
 from lib.server import Odoo, Proxy, Simulator
 
 from .access_log import AccessLog
-
-from lib.common import ROOT  # isort: skip
 
 ADDONS = ROOT / "bench" / "addons"
 LATENCY_MS = 150
@@ -88,6 +86,7 @@ class Shop:
         self.methods["peer"] = self.peer_methods[PEER_TERMINAL]
         settings = {
             "payment_method_ids": [(6, 0, list(self.methods.values()))],
+            "module_pos_hr": False,
             # The line has to stay in sight.
             "auto_validate_terminal_payment": False,
         }
@@ -145,6 +144,13 @@ class Shop:
         quick = {"latency_ms": LATENCY_MS, "authorising_ms": 0, **settings}
         self.simulator.control("POST", "settings", quick)
 
+    def register(self, webhook: str) -> None:
+        """Viva tells this address, and no other, about payments."""
+        self.simulator.control("DELETE", "webhooks")
+        answer = self.simulator.control("POST", "webhooks", {"url": webhook, "events": [1796]})
+        if not answer["verified"]:
+            raise Problem(f"The webhook was not verified: {answer['detail']}")
+
     def order(self, client: Client, *, cash: bool = False) -> dict:
         """One product, saved at the server as the till saves it: a draft, or paid in cash. Returns what was sent."""
         now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
@@ -195,7 +201,7 @@ def running(environment: Environment) -> Iterator[Shop]:
             logs / "bench-odoo.log",
             workers=2,
             # With a filter, Odoo lists the server's databases for every request without a cookie.
-            extra=(addons, "--db-filter=", "--log-level=info"),
+            extra=(addons, "--db-filter=", "--log-level=info", "--max-cron-threads=0"),
             variables={"BENCH_VIVA": simulator.url},
         )
         proxy = Proxy(odoo, logs / "bench-proxy.log")

@@ -226,12 +226,6 @@ class VivaTransaction(models.Model):
                 self.env._("This payment method does not belong to this till. Reload the till."),
                 "method",
             )
-        payment = order.payment_ids.filtered(lambda line: line.uuid == request["payment_uuid"])
-        if payment and to_minor(payment.amount, payment.currency_id.name) != request["amount_minor"]:
-            raise Refused(
-                self.env._("The order in Odoo has another amount for this payment. Nothing was charged. Try again."),
-                "amount",
-            )
         terminal = self._pos_terminal(method, request["terminal_id"])
         if method.company_id != terminal.company_id or session.company_id != terminal.company_id:
             raise Refused(self.env._("This terminal belongs to another company."), "terminal")
@@ -245,12 +239,27 @@ class VivaTransaction(models.Model):
                 ),
                 "currency",
             )
+        amount = to_major(request["amount_minor"], currency.name)
+        # A company may round more coarsely than the currency does: 0.50 HUF would be stored as 1 HUF.
+        if to_minor(currency.round(float(amount)), currency.name) != request["amount_minor"]:
+            raise Refused(
+                self.env._("Odoo rounds this amount. Nothing was charged. Correct the amount."),
+                "amount",
+            )
+        payment = order.payment_ids.filtered(lambda line: line.uuid == request["payment_uuid"])
+        if payment and to_minor(payment.amount, currency.name) != request["amount_minor"]:
+            raise Refused(
+                self.env._(
+                    "The order in Odoo has another amount for this payment. Nothing was charged. Try again."
+                ),
+                "amount",
+            )
         return {
             "attempt": request["attempt"],
             "operation": "sale",
             "terminal_id": terminal.id,
             "cash_register_id": f"odoo-till-{session.config_id.id}",
-            "amount": to_major(request["amount_minor"], currency.name),
+            "amount": amount,
             "currency_id": currency.id,
             "document_key": f"pos.order/{order.uuid}",
             "order_reference": _printable(order.pos_reference or order.name),

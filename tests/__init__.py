@@ -3,6 +3,8 @@ from . import (
     test_account,
     test_closing,
     test_decide,
+    test_documentation,
+    test_i18n,
     test_install,
     test_job,
     test_office,

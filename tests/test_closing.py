@@ -406,12 +406,7 @@ class TestClosing(ClosingCase):
 
     def pos_manager(self):
         """The manager of the shop, who has no right to decide about card money."""
-        return new_test_user(
-            self.env,
-            "pos_manager",
-            groups="base.group_user,point_of_sale.group_pos_manager",
-            company_id=self.company.id,
-        )
+        return self.some_user("point_of_sale.group_pos_manager")
 
     # -- an order with card money stays ------------------------------------------------------------
 
@@ -579,6 +574,29 @@ class TestClosing(ClosingCase):
         cash = self.session.statement_line_ids
         self.assertAlmostEqual(sum(cash.mapped("amount")), 5.01)
         self.assertEqual(len(self.simulator.charges()), 2)
+
+    # -- who else looks at it ----------------------------------------------------------------------
+
+    def test_people_without_rights_in_the_shop(self):
+        """Stock workers read orders, accountants read card payments: neither trips over the other half."""
+        request, order = self.sold()
+        names = ["viva_transaction_ids", "viva_transaction_count", "viva_has_unproven"]
+        worker = self.some_user("stock.group_stock_user")
+        values = order.with_user(worker).read([*names, "viva_can_attach"])[0]
+        self.assertEqual(values["viva_transaction_count"], 1)
+        self.assertTrue(self.env["pos.order"].with_user(worker).search([("viva_has_unproven", "!=", True)]))
+        for group in ("account.group_account_readonly", "account.group_account_invoice"):
+            self.env.invalidate_all()
+            transaction = self.transaction(request["attempt"]).with_user(self.some_user(group))
+            values = transaction.read(["pos_order_id", "is_attached", "message", "support_text"])[0]
+            self.assertTrue(values["is_attached"])
+            self.assertEqual(values["pos_order_id"][0], order.id)
+
+    def some_user(self, group):
+        return new_test_user(
+            self.env, group, groups=f"base.group_user,{group}", company_id=self.company.id,
+            company_ids=[(6, 0, self.company.ids)],
+        )  # fmt: skip
 
     # -- cost --------------------------------------------------------------------------------------
 

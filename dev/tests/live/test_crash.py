@@ -145,14 +145,15 @@ def test_process_that_slept_too_long(shop: Shop):
 
 def test_sent_when_it_already_counted_as_never_arrived(shop: Shop):
     """A worker hangs before the request leaves, another one gives the payment up; then it leaves after all."""
+    token = shop.viva_token()
     shop.forget_token()
-    shop.viva.faults(slow_ms={"/connect/token": 1500}, webhook={"never": True})
+    shop.viva.faults(slow_ms={"/connect/token": 2500}, webhook={"never": True})
     card = shop.till.order().line(shop.first)
     twin = Card(card.order, card.terminal, card.amount, card.attempt, card.payment_uuid)
     sending = background(card.send)
     until(lambda: card.row() and shop.viva.requests("/connect/token"))
     card.later(31)
-    shop.give_token()
+    shop.give_token(token)
     assert twin.until("failed")["reason"] == "never_arrived"
     sending.result()
     shop.viva.act("tap", shop.first)

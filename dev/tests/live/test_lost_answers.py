@@ -4,7 +4,7 @@ import time
 
 import pytest
 from control import until
-from shop import PRICE, Card, Shop, background, together
+from shop import LEDGER, PRICE, Card, Shop, background, together
 
 from lib.rpc import Lost
 
@@ -157,11 +157,9 @@ class TestTillAway:
         """The request is at Odoo, and the till gives up waiting for the answer."""
         card = shop.till.order().line(shop.first)
         shop.viva.faults(slow_ms={SALE: 1500})
-        patient = shop.till.client.timeout
-        shop.till.client.timeout = 0.5
+        impatient = shop.odoo.client("cashier", timeout=0.5)
         with pytest.raises(Lost):
-            card.send()
-        shop.till.client.timeout = patient
+            impatient.call(LEDGER, "pos_charge", card.request())
         return card
 
     def test_ninety_seconds_during_which_the_customer_pays(self, shop: Shop):

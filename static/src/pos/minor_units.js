@@ -7,10 +7,10 @@
  * @param {number} amount as Odoo holds it, e.g. 19.99; rounded to the currency already
  * @param {number} digits decimals of the currency: 0, 2 or 3
  * @returns {number} integer minor units, e.g. 1999
- * @throws {RangeError} when the amount has more decimals than the currency, or is no usable number
+ * @throws {RangeError} when the amount has more decimals than the currency, or is no usable number, or digits are unknown
  */
 export function toMinor(amount, digits) {
-    const text = amount.toFixed(digits);
+    const text = Number.isInteger(digits) ? amount.toFixed(digits) : "";
     const minor = Number(text.replace(".", ""));
     if (
         !Number.isSafeInteger(minor) ||

@@ -9,7 +9,7 @@ import { uuidv4 } from "@point_of_sale/utils";
  * @property {string} paymentUuid
  * @property {string} orderUuid
  * @property {number} [methodId] `pos.payment.method`; unknown when the server told us about the attempt
- * @property {number} [amountMinor]
+ * @property {Object} [request] what was, or would have been, sent to `pos_charge`
  * @property {Object|null} status the server's last Status
  * @property {string} refusal why nothing was charged, when the server has no record of the attempt
  * @property {boolean} asking the request to charge is on its way

@@ -9,7 +9,7 @@ const QUESTION_MS = 15000;
 export class NoAnswer extends Error {}
 
 /**
- * The five questions that the till may ask. Each returns the Status of `viva.transaction` (a list of them
+ * The six questions that the till may ask. Each returns the Status of `viva.transaction` (a list of them
  * for `check` and `find`) and raises `RPCError` when Odoo refused, anything else when there was no answer.
  */
 export class VivaServer {
@@ -19,6 +19,10 @@ export class VivaServer {
 
     charge(request) {
         return this._ask("pos_charge", [request], CHARGE_MS);
+    }
+
+    abandon(request) {
+        return this._ask("pos_abandon", [request], QUESTION_MS);
     }
 
     check(attempts) {

@@ -12,7 +12,7 @@ import { VivaServer, refusalWords } from "./viva_server";
 import { chooseTerminal, currentTerminal } from "./viva_terminals";
 import { VivaWatch } from "./viva_watch";
 
-// The server has not known an attempt for so long: the request never arrived.
+// The server has not known an attempt for so long: the request will not arrive any more.
 const NEVER_ARRIVED_MS = 15000;
 const FIRST_PAUSE_MS = 1000;
 // How long we wait for a synchronisation of the same order that is already under way.
@@ -175,10 +175,9 @@ export class VivaTill {
         if (!terminal) {
             return false;
         }
-        const attempt = this._begin(line);
-        const order = line.pos_order_id;
+        const attempt = this._begin(line, terminal);
         try {
-            await this._save(order, uuid);
+            await this._save(line.pos_order_id, uuid);
         } catch (error) {
             this._refuse(attempt, this._wordsNotSaved(error));
             return false;
@@ -187,38 +186,42 @@ export class VivaTill {
             this._refuse(attempt, _t("Cancelled before it was sent. Nothing was charged."));
             return false;
         }
-        await this._send(attempt, {
-            attempt: attempt.id,
-            payment_uuid: uuid,
-            order_uuid: order.uuid,
-            order_reference: order.pos_reference,
-            pos_session_id: this.pos.session.id,
-            payment_method_id: method.id,
-            amount_minor: attempt.amountMinor,
-            terminal_id: terminal.id,
-        });
+        await this._send(attempt);
         if (attempt.removeLine && isOpen(attempt)) {
             this.buttons.cancel(uuid);
         }
         return this.end(attempt);
     }
 
-    /** Make the attempt and write its uuid into the line. One that never arrived is used again. */
-    _begin(line) {
-        const amountMinor = toMinor(line.amount, this.pos.currency.decimal_places);
-        const last = this.attemptOf(line);
-        const neverArrived = last && !last.status && last.amountMinor === amountMinor;
-        const attempt = newAttempt({
-            ...(neverArrived ? { id: last.id } : {}),
-            paymentUuid: line.uuid,
-            orderUuid: line.pos_order_id.uuid,
-            methodId: line.payment_method_id.id,
-            amountMinor,
-        });
-        this.attempts[attempt.id] = attempt;
+    /** Make the attempt and write its uuid into the line. */
+    _begin(line, terminal) {
+        const attempt = this._remember(newAttempt(this._identity(line, terminal)));
         this.lines.assign(line, attempt);
         line.setPaymentStatus(LINE.sending);
+        return attempt;
+    }
+
+    _remember(attempt) {
+        this.attempts[attempt.id] = attempt;
         return this.attempts[attempt.id];
+    }
+
+    /** For what money is asked, as the server wants to know it (all but the attempt itself). */
+    _identity(line, terminal) {
+        const order = line.pos_order_id;
+        return {
+            paymentUuid: line.uuid,
+            orderUuid: order.uuid,
+            methodId: line.payment_method_id.id,
+            request: {
+                payment_uuid: line.uuid,
+                order_uuid: order.uuid,
+                pos_session_id: this.pos.session.id,
+                payment_method_id: line.payment_method_id.id,
+                amount_minor: toMinor(line.amount, this.pos.config.viva_digits),
+                terminal_id: terminal?.id || false,
+            },
+        };
     }
 
     /** The order and this line reach the server and the device's storage before any money moves. */
@@ -239,11 +242,11 @@ export class VivaTill {
         }
     }
 
-    async _send(attempt, request) {
+    async _send(attempt) {
         attempt.asking = true;
         attempt.askedAt = Date.now();
         try {
-            this.learn(await this.server.charge(request));
+            this.learn(await this.server.charge({ ...attempt.request, attempt: attempt.id }));
         } catch (error) {
             // It may have arrived all the same: ask what became of this very attempt, never start another one.
             attempt.doubt = true;
@@ -316,16 +319,12 @@ export class VivaTill {
     }
 
     _adopt(line) {
-        const attempt = newAttempt({
-            id: line.viva_attempt,
-            paymentUuid: line.uuid,
-            orderUuid: line.pos_order_id.uuid,
-            methodId: line.payment_method_id.id,
-            doubt: true,
-        });
-        this.attempts[attempt.id] = attempt;
+        const terminal = currentTerminal(line.payment_method_id);
+        const attempt = this._remember(
+            newAttempt({ ...this._identity(line, terminal), id: line.viva_attempt, doubt: true })
+        );
         this.lines.assign(line, attempt);
-        return this.attempts[attempt.id];
+        return attempt;
     }
 
     /**
@@ -359,11 +358,13 @@ export class VivaTill {
     /** Take in one Status. Told twice, it acts once. */
     learn(status) {
         if (!this.attempts[status.attempt]) {
-            this.attempts[status.attempt] = newAttempt({
-                id: status.attempt,
-                paymentUuid: status.payment_uuid,
-                orderUuid: status.order_uuid,
-            });
+            this._remember(
+                newAttempt({
+                    id: status.attempt,
+                    paymentUuid: status.payment_uuid,
+                    orderUuid: status.order_uuid,
+                })
+            );
         }
         const attempt = this.attempts[status.attempt];
         Object.assign(attempt, { status, refusal: "", contact: true, heardAt: Date.now() });
@@ -412,15 +413,24 @@ export class VivaTill {
             attempt.contact = true;
             if (!isOpen(attempt)) {
                 this.watch.leave(id);
-            } else if (
-                !attempt.asking &&
-                (attempt.lostWords || Date.now() - attempt.askedAt > NEVER_ARRIVED_MS)
-            ) {
-                this._refuse(
-                    attempt,
-                    attempt.lostWords || _t("Nothing was charged. You can try again.")
-                );
+            } else if (attempt.lostWords) {
+                this._refuse(attempt, attempt.lostWords);
+            } else if (!attempt.asking && Date.now() - attempt.askedAt > NEVER_ARRIVED_MS) {
+                this._abandon(attempt);
             }
+        }
+    }
+
+    /** The server knows nothing of the request: have it refused, should it arrive after all. */
+    async _abandon(attempt) {
+        attempt.asking = true;
+        attempt.askedAt = Date.now();
+        try {
+            this.learn(await this.server.abandon({ ...attempt.request, attempt: attempt.id }));
+        } catch (error) {
+            this._onSilence([attempt.id], error);
+        } finally {
+            attempt.asking = false;
         }
     }
 

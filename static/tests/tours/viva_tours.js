@@ -63,7 +63,6 @@ tours.add("viva_cancelled_at_the_till", {
             sell(),
             Viva.press("cancel"),
             Viva.panelIs("unpaid", "Cancelled"),
-            PaymentScreen.clickPaymentlineDelButton("Viva", "19.99"),
             PaymentScreen.clickPaymentMethod("Cash"),
             PaymentScreen.clickValidate(),
             ReceiptScreen.isShown(),
@@ -154,8 +153,15 @@ tours.add("viva_network_away_before_sending", {
 tours.add("viva_forced_by_a_manager", {
     steps: () =>
         [
-            sell(),
-            Viva.atTerminal("tap", { amount: 100 }),
+            Chrome.startPoS(),
+            ProductScreen.addOrderline("Coffee", "1"),
+            ProductScreen.clickPayButton(),
+            Viva.simulate("faults", {
+                drop_sale_response: 1,
+                session_status: new Array(100).fill(500),
+            }),
+            PaymentScreen.clickPaymentMethod("Viva"),
+            Viva.chooseTerminal("Counter"),
             Viva.panelIs("unknown"),
             Viva.press("force"),
             {

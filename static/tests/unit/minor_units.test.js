@@ -25,6 +25,7 @@ test("an amount that the currency cannot hold is refused", () => {
     expect(() => toMinor(0.5, 0)).toThrow(RangeError);
     expect(() => toMinor(NaN, 2)).toThrow(RangeError);
     expect(() => toMinor(1e20, 2)).toThrow(RangeError);
+    expect(() => toMinor(20, undefined)).toThrow(RangeError);
 });
 
 test("minor units become amounts again", () => {

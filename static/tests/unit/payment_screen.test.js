@@ -84,6 +84,42 @@ test("declined, then the button on the panel sends again", async () => {
     expect.verifySteps([`validate ${order.uuid}`]);
 });
 
+test("declined, then cash: the uncharged line makes room", async () => {
+    const { store, server, method, order, screen } = await showScreen();
+    await screen.addNewPaymentLine(method);
+    await settle();
+    server.set(server.charged[0], { state: "declined" });
+    await settle(1000);
+    await screen.addNewPaymentLine(store.models["pos.payment.method"].get(1));
+    expect(order.payment_ids.map((line) => line.payment_method_id.name)).toEqual(["Cash"]);
+    expect(".modal").toHaveCount(0);
+});
+
+test("declined, then the method tapped again: the same line is sent", async () => {
+    const { server, method, order, screen } = await showScreen();
+    await screen.addNewPaymentLine(method);
+    await settle();
+    server.set(server.charged[0], { state: "declined" });
+    await settle(1000);
+    const { uuid } = order.payment_ids[0];
+    screen.addNewPaymentLine(method);
+    await settle();
+    expect(server.charged).toHaveLength(2);
+    expect(order.payment_ids.map((line) => line.uuid)).toEqual([uuid]);
+});
+
+test("an unknown line makes no room for another payment", async () => {
+    const { store, server, method, order, screen } = await showScreen();
+    await screen.addNewPaymentLine(method);
+    await settle();
+    server.set(server.charged[0], { state: "unknown" });
+    await settle(1000);
+    await screen.addNewPaymentLine(store.models["pos.payment.method"].get(1));
+    await screen.addNewPaymentLine(method);
+    expect(order.payment_ids).toHaveLength(1);
+    expect(server.charged).toHaveLength(1);
+});
+
 test("a screen that was left does not validate; the next one does", async () => {
     const { store, server, method, order, screen } = await showScreen();
     await screen.addNewPaymentLine(method);

@@ -95,6 +95,16 @@ export class FakeServer {
         return this._answer("charge", request, () => this.record(request));
     }
 
+    abandon(request) {
+        return this._answer("abandon", request, () => {
+            if (!this.ledger[request.attempt]) {
+                this.record(request);
+                this.set(request.attempt, { state: "cancelled", reason: "never_sent" });
+            }
+            return this.ledger[request.attempt];
+        });
+    }
+
     check(attempts) {
         return this._answer("check", attempts, () =>
             attempts.map((attempt) => this.ledger[attempt]).filter(Boolean)
@@ -153,6 +163,7 @@ export async function setupViva({ terminals = [1], demo = true } = {}) {
     PosConfig._records = PosConfig._records.map((record) => ({
         ...record,
         payment_method_ids: [...record.payment_method_ids, METHOD_ID],
+        viva_digits: 2,
     }));
     const store = await setupPosEnv();
     const server = new FakeServer();

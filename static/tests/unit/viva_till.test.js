@@ -43,7 +43,6 @@ describe("charge", () => {
             attempt,
             payment_uuid: line.uuid,
             order_uuid: order.uuid,
-            order_reference: order.pos_reference,
             pos_session_id: 1,
             payment_method_id: method.id,
             amount_minor: 1785,
@@ -161,21 +160,50 @@ describe("charge", () => {
         expect(line.payment_status).toBe("waitingCard");
     });
 
-    test("the request never arrived: it may be sent again, as the same attempt", async () => {
+    test("the request never arrived: the server gives it up, and the next press is a new attempt", async () => {
         const { store, server, method } = await setupViva();
         const { line } = await makeOrder(store, method);
         server.faults.charge = connectionLost;
         const first = await press(store, line);
-        await settle(14000);
+        await settle(12000);
         expect(first.ended()).toBe(undefined);
-        await settle(4000);
+        expect(server.count("abandon")).toBe(0);
+        await settle(6000);
         expect(first.ended()).toBe(false);
         expect(line.payment_status).toBe("retry");
+        expect(server.calls.findLast(([called]) => called === "abandon")[1]).toEqual(
+            server.calls.find(([called]) => called === "charge")[1]
+        );
         delete server.faults.charge;
         const second = await press(store, line);
-        expect(second.attempt).toBe(first.attempt);
-        expect(server.charged).toEqual([first.attempt, first.attempt]);
-        expect(Object.keys(server.ledger)).toHaveLength(1);
+        expect(second.attempt).not.toBe(first.attempt);
+        expect(line.payment_status).toBe("waitingCard");
+    });
+
+    test("the request arrives just before it is given up: it is watched", async () => {
+        const { store, server, method } = await setupViva();
+        const { line } = await makeOrder(store, method);
+        server.faults.charge = connectionLost;
+        server.faults.abandon = (request) => server.record(request);
+        const { attempt, ended } = await press(store, line);
+        await settle(18000);
+        expect(line.payment_status).toBe("waitingCard");
+        server.set(attempt, { state: "approved" });
+        await settle(2000);
+        expect(ended()).toBe(true);
+        expect(server.charged).toHaveLength(1);
+    });
+
+    test("nothing can be given up while Odoo is away: the line waits", async () => {
+        const { store, server, method } = await setupViva();
+        const { line } = await makeOrder(store, method);
+        server.faults.charge = connectionLost;
+        server.faults.abandon = connectionLost;
+        const { ended } = await press(store, line);
+        await settle(60000);
+        expect(ended()).toBe(undefined);
+        expect(line.payment_status).toBe("waitingCard");
+        expect(server.count("abandon")).toBeLessThan(5);
     });
 
     test("Odoo refuses with an error and has recorded nothing: its words, and another try", async () => {
@@ -676,12 +704,21 @@ describe("resume", () => {
     });
 
     test("reloaded before it was recorded: nothing was charged, it may be sent", async () => {
-        const { store, line } = await leftWaiting("waiting");
+        const { store, line, order, server } = await leftWaiting("waiting");
         store.viva.recover();
         await settle(10000);
         expect(line.payment_status).toBe("waitingCard");
         await settle(6000);
         expect(line.payment_status).toBe("retry");
+        expect(server.calls.findLast(([called]) => called === "abandon")[1]).toEqual({
+            attempt: "attempt-before-reload",
+            payment_uuid: line.uuid,
+            order_uuid: order.uuid,
+            pos_session_id: 1,
+            payment_method_id: line.payment_method_id.id,
+            amount_minor: 1785,
+            terminal_id: 1,
+        });
     });
 
     test("reloaded without an attempt: it may be sent", async () => {

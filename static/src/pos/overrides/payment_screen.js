@@ -4,7 +4,7 @@ import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 import { onMounted, status } from "@odoo/owl";
 
-import { isVivaLine, isVivaMethod } from "../odoo_glue";
+import { LINE, isVivaLine, isVivaMethod } from "../odoo_glue";
 
 patch(PaymentScreen.prototype, {
     setup() {
@@ -26,7 +26,17 @@ patch(PaymentScreen.prototype, {
         }
     },
 
+    /** Odoo refuses a further line beside one that was not charged: it is sent again, or makes room. */
     async addNewPaymentLine(paymentMethod) {
+        const uncharged = this.paymentLines.find((line) => this.isUnchargedVivaLine(line));
+        if (uncharged?.payment_method_id.id === paymentMethod.id) {
+            this.currentOrder.selectPaymentline(uncharged);
+            await this.sendPaymentRequest(uncharged);
+            return true;
+        }
+        if (uncharged) {
+            this.currentOrder.removePaymentline(uncharged);
+        }
         if (isVivaMethod(paymentMethod)) {
             const amount = this.currentOrder.getDefaultAmountDueToPayIn(paymentMethod);
             const obstacle = this.pos.viva.obstacle(this.currentOrder, paymentMethod, amount);
@@ -39,6 +49,14 @@ patch(PaymentScreen.prototype, {
             }
         }
         return super.addNewPaymentLine(...arguments);
+    },
+
+    isUnchargedVivaLine(line) {
+        return (
+            isVivaLine(line) &&
+            [LINE.toSend, LINE.retry].includes(line.payment_status) &&
+            !this.pos.viva.isBusy(line)
+        );
     },
 
     async sendPaymentRequest(line) {

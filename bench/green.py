@@ -1,0 +1,97 @@
+"""From the card's approval at the terminal to the payment line that the cashier may believe, in Chromium."""
+
+import time
+
+from lib import browser
+from playwright.sync_api import Page, sync_playwright
+
+from .report import Figure, median, percentile
+from .shop import Shop, wait_until
+from .sides import Side
+
+SALES = 12
+# The peer asks every 5 s: approvals are spread evenly over such an interval.
+SPREAD_S = 5
+SPREAD_WITH_WEBHOOK_S = 1
+POLLING_GOAL, WEBHOOK_GOAL_MS = 3, 100
+
+WAIT_FOR = """(selector) => {
+    window.benchGreen = new Promise((resolve) => {
+        const look = () => document.querySelector(selector) && resolve(Date.now());
+        new MutationObserver(look).observe(document.body,
+            { subtree: true, childList: true, attributes: true, characterData: true });
+        look();
+    });
+}"""
+
+
+def measure(shop: Shop, sides: list[Side]) -> list[Figure]:
+    polled, pushed = {}, {}
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=browser.get(),
+            args=["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"],
+        )
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(30_000)
+        _open_till(page, shop)
+        for side in sides:
+            shop.calm()
+            _sale(page, shop, side, 0)  # the page is warm
+            polled[side.name] = [
+                _sale(page, shop, side, SPREAD_S * (number + 0.5) / SALES)
+                for number in range(SALES)
+            ]
+            shop.register(side.webhook)
+            pushed[side.name] = [
+                _sale(page, shop, side, SPREAD_WITH_WEBHOOK_S * (number + 0.5) / SALES)
+                for number in range(SALES)
+            ]
+        chromium.close()
+    return [*_figures("green", polled, webhook=False), *_figures("green_webhook", pushed, webhook=True)]
+
+
+def _figures(name: str, times: dict[str, list[float]], *, webhook: bool) -> list[Figure]:
+    figures = []
+    for label, value in (("median", median), ("p95", lambda values: percentile(values, 0.95))):
+        ours, peer = (value(times[side]) for side in ("ours", "peer"))
+        if webhook:
+            goal = f"{WEBHOOK_GOAL_MS} ms behind or faster"
+            met = ours <= peer + WEBHOOK_GOAL_MS
+        else:
+            goal = f"{POLLING_GOAL} x faster"
+            met = ours * POLLING_GOAL <= peer
+        figures.append(Figure(f"{name}_{label}", "ms", ours, peer, goal=goal, met=met))
+    return figures
+
+
+def _open_till(page: Page, shop: Shop) -> None:
+    page.goto(f"{shop.proxy.url}/web/login")
+    page.fill("#login", "cashier")
+    page.fill("#password", "cashier")
+    page.click("button[type=submit]")
+    page.wait_for_url("**/odoo**")
+    page.goto(f"{shop.proxy.url}/pos/ui/{shop.config}")
+    page.locator(".open-register-btn").click(timeout=90_000)
+
+
+def _sale(page: Page, shop: Shop, side: Side, wait_s: float) -> float:
+    """Sell one; the card is approved ``wait_s`` after the terminal shows the amount. Milliseconds until green."""
+    page.locator(".product", has_text="Bench coffee").click()
+    page.locator(".pay-order-button").first.click()
+    page.locator(".paymentmethod", has_text=side.button).first.click()
+    terminals = lambda: shop.simulator.control("GET", "terminals")  # noqa: E731
+    wait_until(
+        lambda: any(
+            terminal["terminalId"] == side.terminal and terminal["state"] == "shown"
+            for terminal in terminals()
+        )
+    )
+    page.evaluate(WAIT_FOR, side.done)
+    time.sleep(wait_s)
+    approved = time.time() * 1000
+    shop.simulator.control("POST", f"terminals/{side.terminal}/tap", {})
+    green = page.evaluate("() => window.benchGreen")
+    page.locator(".validation-button, .payment-screen .button.next").first.click()
+    page.locator(".receipt-screen .button.next, .receipt-screen .validation").first.click()
+    return green - approved
