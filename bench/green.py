@@ -15,9 +15,10 @@ SPREAD_S = 5
 SPREAD_WITH_WEBHOOK_S = 1
 POLLING_GOAL, WEBHOOK_GOAL_MS = 3, 100
 
-WAIT_FOR = """(selector) => {
+WATCH = """([selector, words]) => {
+    const isGreen = (node) => node.textContent.includes(words);
     window.benchGreen = new Promise((resolve) => {
-        const look = () => document.querySelector(selector) && resolve(Date.now());
+        const look = () => [...document.querySelectorAll(selector)].some(isGreen) && resolve(Date.now());
         new MutationObserver(look).observe(document.body,
             { subtree: true, childList: true, attributes: true, characterData: true });
         look();
@@ -87,7 +88,7 @@ def _sale(page: Page, shop: Shop, side: Side, wait_s: float) -> float:
             for terminal in terminals()
         )
     )
-    page.evaluate(WAIT_FOR, side.done)
+    page.evaluate(WATCH, list(side.green))
     time.sleep(wait_s)
     approved = time.time() * 1000
     shop.simulator.control("POST", f"terminals/{side.terminal}/tap", {})

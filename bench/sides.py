@@ -31,8 +31,8 @@ class Side(ABC):
     button: str
     """The payment method's name at the till."""
     terminal: str
-    done: str
-    """CSS selector of a payment line that the cashier may believe."""
+    green: tuple[str, str]
+    """CSS selector and words of a payment line that the cashier may believe."""
     paths: dict[str, str]
     """Parts of the addresses in Odoo's log: sale, poll, webhook."""
     poll_s: float
@@ -73,7 +73,7 @@ class Ours(Side):
     name = "ours"
     button = CARD
     terminal = COUNTER
-    done = ".viva-status[data-phase='paid']"
+    green = (".viva-title-text", "Approved")
     paths = {
         "sale": "/viva.transaction/pos_charge",
         "poll": "/viva.transaction/pos_check",
@@ -115,7 +115,7 @@ class Peer(Side):
     name = "peer"
     button = PEER_CARD
     terminal = PEER_TERMINAL
-    done = ".electronic_payment .electronic_status:text-is('Payment Successful')"
+    green = (".electronic_status", "Payment Successful")
     paths = {
         "sale": "/viva_com_send_payment_request",
         "poll": "/viva_com_get_payment_status",

@@ -78,6 +78,6 @@ class VivaWebhook(http.Controller):
         # A cursor of its own: a lost race against a till that asks is repeated at once, not by Odoo in seconds.
         in_ledger(
             account.env,
-            lambda env: env["viva.event"]._receive(account.with_env(env), message),
+            lambda env: env["viva.event"]._receive(account, message),
         )
         return request.make_json_response({"ok": True})

@@ -20,6 +20,12 @@ MACHINE = object()
 CONTEXT_KEY = "viva_machine"
 
 ATTEMPTS = 5
+# The steps are the history: no chatter about each write.
+_QUIET = {
+    "tracking_disable": True,
+    "mail_create_nolog": True,
+    "mail_create_nosubscribe": True,
+}
 _CONFLICTS = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 
 # First number of our PostgreSQL advisory locks; the second is a record's id (or id and slot).
@@ -37,7 +43,7 @@ def is_machine(env):
 def own_cursor(env):
     """An environment (superuser rights, the same user) on a cursor of its own, committed at the end."""
     with env.registry.cursor() as cr:
-        context = {**env.context, CONTEXT_KEY: MACHINE}
+        context = {**env.context, **_QUIET, CONTEXT_KEY: MACHINE}
         yield api.Environment(cr, env.uid, context, su=True)
 
 

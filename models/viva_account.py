@@ -512,11 +512,13 @@ class VivaAccount(models.Model):
         accounts = self.sudo().with_context(active_test=False)
         if not path or len(path) > 64 or not path.isprintable():
             return accounts.browse()
-        return accounts.search([("webhook_path", "=", path)]) or accounts.search(
+        needed = ["company_id", "merchant_id"]
+        return accounts.search_fetch([("webhook_path", "=", path)], needed) or accounts.search_fetch(
             [
                 ("webhook_path_previous", "=", path),
                 ("webhook_path_previous_until", ">", fields.Datetime.now()),
             ],
+            needed,
             limit=1,
         )
 

@@ -136,5 +136,8 @@ class ConnectionStore:
 
     def _connection(self, env):
         connections = env["viva.connection"]
-        found = connections.search([("account_id", "=", self._account_id)])
+        found = connections.search_fetch(
+            [("account_id", "=", self._account_id)],
+            ["access_token", "expires_at", "failures", "silent_until"],
+        )
         return found or connections.create({"account_id": self._account_id})

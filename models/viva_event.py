@@ -145,8 +145,10 @@ class VivaEvent(models.Model):
         transactions = self.env["viva.transaction"]
         for field, value in keys:
             if _is_identifier(value, 255):
-                found = transactions.search(
-                    [(field, "=", value), ("account_id", "=", account.id)], limit=1
+                found = transactions.search_fetch(
+                    [(field, "=", value), ("account_id", "=", account.id)],
+                    ["state", "attempt", "order_uuid", "pos_config_id"],
+                    limit=1,
                 )
                 if found:
                     return found

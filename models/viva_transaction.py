@@ -310,7 +310,8 @@ class VivaTransaction(models.Model):
             self.write(values)
         self._step(kind, note=note, raw=raw, correlation_id=correlation_id)
         if moved:
-            self._tell()
+            if (old, state) != ("sent", "pending"):  # that is the answer for which the till waits
+                self._tell()
             if (old, state) in states.LATE_APPROVAL:
                 self._alarm(
                     self.env._("Charged after all"),
@@ -348,7 +349,8 @@ class VivaTransaction(models.Model):
         """Ping the till: a hint without content, upon which it asks for the state."""
         for transaction in self:
             if transaction.pos_config_id:
-                transaction.pos_config_id._notify(
+                # A till has a hundred columns; only its channel is needed.
+                transaction.pos_config_id.with_context(prefetch_fields=False)._notify(
                     "VIVA_PAYMENT",
                     {"attempt": transaction.attempt, "order_uuid": transaction.order_uuid},
                 )

@@ -554,6 +554,8 @@ class VivaTransaction(models.Model):
         now = fields.Datetime.now()
         age = (now - self.sent_at).total_seconds()
         if self.state not in ("sent", "pending", "unknown"):
+            if isinstance(answer, SessionMissing):
+                self.write({"recheck_at": False})
             return False
         if isinstance(answer, SessionMissing):
             if self.acknowledged:
@@ -566,7 +568,13 @@ class VivaTransaction(models.Model):
                     )
             elif age > MISSING_AFTER:
                 self._move(
-                    "failed", kind="read", note=answer.detail, values={"reason": "never_arrived"}
+                    "failed",
+                    kind="read",
+                    note=answer.detail,
+                    values={
+                        "reason": "never_arrived",
+                        "recheck_at": now + timedelta(seconds=RECHECK_AFTER),
+                    },
                 )
             return False
         if not isinstance(answer, Pending):

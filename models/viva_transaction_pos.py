@@ -201,13 +201,20 @@ class VivaTransaction(models.Model):
 
         :raise Refused: it is not to be
         """
-        session = self.env["pos.session"].search(
-            [("id", "=", request["pos_session_id"]), ("company_id", "in", self.env.companies.ids)]
+        # Sessions, orders and tills have a hundred columns each: only what is needed is fetched.
+        session = self.env["pos.session"].search_fetch(
+            [("id", "=", request["pos_session_id"]), ("company_id", "in", self.env.companies.ids)],
+            ["state", "config_id", "company_id"],
         )
-        order = self.env["pos.order"].search(
-            [("uuid", "=", request["order_uuid"]), ("company_id", "=", session.company_id.id)]
+        session.config_id.fetch(["journal_id", "company_id", "rounding_method"])
+        order = self.env["pos.order"].search_fetch(
+            [("uuid", "=", request["order_uuid"]), ("company_id", "=", session.company_id.id)],
+            ["uuid", "state", "name", "pos_reference", "amount_total", "config_id", "company_id"],
         )
-        method = self.env["pos.payment.method"].search([("id", "=", request["payment_method_id"])])
+        method = self.env["pos.payment.method"].search_fetch(
+            [("id", "=", request["payment_method_id"])],
+            ["company_id", "use_payment_terminal", "viva_terminal_ids"],
+        )
         if not session or session.state != "opened":
             raise Refused(self.env._("This session is not open. Reload the till."), "session")
         if not order:

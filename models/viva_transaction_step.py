@@ -14,7 +14,7 @@ class VivaTransactionStep(models.Model):
     transaction_id = fields.Many2one(
         "viva.transaction", required=True, ondelete="restrict", index=True
     )
-    company_id = fields.Many2one(related="transaction_id.company_id", store=True)
+    company_id = fields.Many2one(related="transaction_id.company_id", store=True, precompute=True)
     at = fields.Datetime("Time", required=True, default=fields.Datetime.now)
     user_id = fields.Many2one("res.users", default=lambda self: self.env.uid)
     kind = fields.Selection(

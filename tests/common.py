@@ -253,7 +253,9 @@ class VivaCase(VivaShop, AccountTestInvoicingCommon):
     def amend(self, attempt, **values):
         """Change what the ledger remembers, e.g. to let time pass; the transaction."""
         transaction = self.transaction(attempt)
-        in_ledger(self.env, lambda env: env["viva.transaction"].browse(transaction.id).write(values))
+        in_ledger(
+            self.env, lambda env: env["viva.transaction"].browse(transaction.id).write(values)
+        )
         return self.transaction(attempt)
 
     def run_job(self):

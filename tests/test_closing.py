@@ -379,7 +379,9 @@ class TestClosing(ClosingCase):
         for reason in ("", "  ", "ab", "  a  "):
             with self.assertRaises(UserError), self.env.cr.savepoint():
                 self.hand_over(reason)
-        self.assertFalse(self.env["viva.handover"].search([("pos_session_id", "=", self.session.id)]))
+        self.assertFalse(
+            self.env["viva.handover"].search([("pos_session_id", "=", self.session.id)])
+        )
         self.assertFalse(self.env["viva.handover"].with_user(self.cashier).has_access("create"))
 
     def test_handover_is_not_changed(self):
@@ -420,7 +422,10 @@ class TestClosing(ClosingCase):
             order.unlink,
             order.sudo().unlink,
         ):
-            with self.assertRaisesRegex(UserError, "carries card payments"), self.env.cr.savepoint():
+            with (
+                self.assertRaisesRegex(UserError, "carries card payments"),
+                self.env.cr.savepoint(),
+            ):
                 remove()
             self.env.invalidate_all()
         self.assertEqual(order.state, "draft")
@@ -584,7 +589,9 @@ class TestClosing(ClosingCase):
         worker = self.some_user("stock.group_stock_user")
         values = order.with_user(worker).read([*names, "viva_can_attach"])[0]
         self.assertEqual(values["viva_transaction_count"], 1)
-        self.assertTrue(self.env["pos.order"].with_user(worker).search([("viva_has_unproven", "!=", True)]))
+        self.assertTrue(
+            self.env["pos.order"].with_user(worker).search([("viva_has_unproven", "!=", True)])
+        )
         for group in ("account.group_account_readonly", "account.group_account_invoice"):
             self.env.invalidate_all()
             transaction = self.transaction(request["attempt"]).with_user(self.some_user(group))

@@ -47,7 +47,9 @@ class TestDecide(VivaCase):
     def test_force(self):
         attempt = self.lost()
         status = self.force(attempt)
-        self.assertEqual((status["state"], status["charged"], status["forced"]), ("approved", True, True))
+        self.assertEqual(
+            (status["state"], status["charged"], status["forced"]), ("approved", True, True)
+        )
         self.assertTrue(status["final"])
         self.assertEqual(status["approved_minor"], 1999)
         self.assertIn(self.manager.name, status["message"])
@@ -78,7 +80,20 @@ class TestDecide(VivaCase):
 
     def test_reason_is_needed(self):
         attempt = self.lost()
-        for reason in (None, False, "", "   ", "ab", " a ", 5, 123456, [], ["seen it"], {"a": 1}, "\0\0\0"):
+        for reason in (
+            None,
+            False,
+            "",
+            "   ",
+            "ab",
+            " a ",
+            5,
+            123456,
+            [],
+            ["seen it"],
+            {"a": 1},
+            "\0\0\0",
+        ):
             with self.subTest(reason=reason), self.assertRaises(UserError):
                 self.force(attempt, reason)
         self.assertEqual(self.transaction(attempt).state, "unknown")
@@ -165,7 +180,9 @@ class TestDecide(VivaCase):
         self.wait_for(lambda: self.run_job() or not self.transaction(attempt).is_forced)
         transaction = self.transaction(attempt)
         self.assertEqual(transaction.state, "approved")
-        self.assertEqual(transaction.viva_transaction_id, self.simulator.charges()[0]["transactionId"])
+        self.assertEqual(
+            transaction.viva_transaction_id, self.simulator.charges()[0]["transactionId"]
+        )
         self.assertTrue(transaction.card_last4)
         self.assertTrue(transaction.forced_by, "who decided is not forgotten")
         self.assertFalse(transaction.is_contradicted)
@@ -214,7 +231,9 @@ class TestDecide(VivaCase):
                 self.viva_answers()
                 self.simulator.act("tap", amount=2999)
                 self.wait_for(lambda: self.simulator.charges())
-                self.wait_for(lambda attempt=attempt: self.run_job() or self.transaction(attempt).activity_ids)
+                self.wait_for(
+                    lambda attempt=attempt: self.run_job() or self.transaction(attempt).activity_ids
+                )
                 transaction = self.transaction(attempt)
                 self.assertEqual(transaction.state, decision)
                 self.assertTrue(transaction.is_contradicted)

@@ -54,7 +54,9 @@ class TestJob(VivaCase):
         self.faults(session_status=[404] * 20)
         self.assertEqual(self.check(request["attempt"])["state"], "pending", "the till asks short")
         transaction = self.job_until(request["attempt"], "approved")
-        self.assertEqual(transaction.viva_transaction_id, self.simulator.charges()[0]["transactionId"])
+        self.assertEqual(
+            transaction.viva_transaction_id, self.simulator.charges()[0]["transactionId"]
+        )
 
     def _at_midnight(self, offset_s):
         """Charge when it is midnight + `offset_s` at Viva, while Odoo's clock differs by some minutes."""
@@ -76,7 +78,9 @@ class TestJob(VivaCase):
                 self.simulator.reset()
                 attempt, midnight = self._at_midnight(offset)
                 self.amend(attempt, sent_at=midnight + timedelta(seconds=offset + apart))
-                self.assertEqual(self.transaction(attempt).sent_at.date() == midnight.date(), apart > 0)
+                self.assertEqual(
+                    self.transaction(attempt).sent_at.date() == midnight.date(), apart > 0
+                )
                 with self._no_age():
                     self.assertEqual(self.job_until(attempt, "approved").state, "approved")
 
@@ -178,9 +182,13 @@ class TestJob(VivaCase):
         self.amend(request["attempt"], sent_at=self.ago(seconds=DEADLINE + 1))
         self.run_job()
         self.assertTrue(self.transaction(request["attempt"]).abort_asked_at)
-        aborts = self.transaction(request["attempt"]).step_ids.filtered(lambda step: step.kind == "abort")
+        aborts = self.transaction(request["attempt"]).step_ids.filtered(
+            lambda step: step.kind == "abort"
+        )
         self.run_job()
-        again = self.transaction(request["attempt"]).step_ids.filtered(lambda step: step.kind == "abort")
+        again = self.transaction(request["attempt"]).step_ids.filtered(
+            lambda step: step.kind == "abort"
+        )
         self.assertEqual(again, aborts, "asked once")
 
     # -- telling people ----------------------------------------------------------------------------
@@ -224,8 +232,9 @@ class TestJob(VivaCase):
                 record.env.cr.execute("SELECT 1 / 0")
             return check_one(record, transaction_id, thorough)
 
-        with patch.object(transactions, "_check_one", fail_for_one), mute_logger(
-            "odoo.sql_db", "odoo.addons.viva_payments.models.viva_transaction_job"
+        with (
+            patch.object(transactions, "_check_one", fail_for_one),
+            mute_logger("odoo.sql_db", "odoo.addons.viva_payments.models.viva_transaction_job"),
         ):
             self.job_until(other.attempt, "approved")
         self.assertEqual(self.transaction(broken.attempt).state, "pending")
@@ -258,8 +267,9 @@ class TestJob(VivaCase):
                 parent.env.cr.execute("SELECT 1 / 0")
             return reversed_minor(data, parent)
 
-        with patch.object(events, "_reversed_minor", staticmethod(fail_for_one)), mute_logger(
-            "odoo.sql_db", "odoo.addons.viva_payments.models.viva_event"
+        with (
+            patch.object(events, "_reversed_minor", staticmethod(fail_for_one)),
+            mute_logger("odoo.sql_db", "odoo.addons.viva_payments.models.viva_event"),
         ):
             self.run_job()
         self.assertEqual(sorted(sale.child_ids.mapped("viva_transaction_id")), ["r0", "r2"])

@@ -20,7 +20,9 @@ ANYTHING = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(st.characters(exclude_categories=()), max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 NONSENSE = (
@@ -64,7 +66,14 @@ class TestRpc(RpcCase):
     def test_fields_of_any_type(self):
         """Each field with each wrong value: an error in words, or refused – never recorded."""
         sound = self.request(self.make_order())
-        names = ("attempt", "payment_uuid", "order_uuid", "pos_session_id", "payment_method_id", "amount_minor")
+        names = (
+            "attempt",
+            "payment_uuid",
+            "order_uuid",
+            "pos_session_id",
+            "payment_method_id",
+            "amount_minor",
+        )
         for name in names:
             for value in NONSENSE:
                 with self.subTest(name=name, value=str(value)[:20]):
@@ -102,8 +111,18 @@ class TestRpc(RpcCase):
     @given(
         st.dictionaries(
             st.sampled_from(
-                ["attempt", "payment_uuid", "order_uuid", "pos_session_id", "payment_method_id",
-                 "amount_minor", "order_reference", "terminal_id", "state", "operation"]
+                [
+                    "attempt",
+                    "payment_uuid",
+                    "order_uuid",
+                    "pos_session_id",
+                    "payment_method_id",
+                    "amount_minor",
+                    "order_reference",
+                    "terminal_id",
+                    "state",
+                    "operation",
+                ]
             ),  # fmt: skip
             ANYTHING,
             min_size=1,
@@ -125,7 +144,9 @@ class TestRpc(RpcCase):
                         self.assertEqual(method(values), [])
                     except UserError as error:
                         self.assertIn("unreadable", str(error))
-            self.assertEqual(method([None, 5, ["a"], {"a": 1}, "\0", "\ud800", str(uuid.uuid4())]), [])
+            self.assertEqual(
+                method([None, 5, ["a"], {"a": 1}, "\0", "\ud800", str(uuid.uuid4())]), []
+            )
         self.assertNothingHappened()
 
     def test_single_attempts(self):
@@ -222,7 +243,9 @@ class TestRpc(RpcCase):
     def test_method_of_another_till(self):
         other = self.other_method(viva_terminal_ids=[Command.set(self.terminal.ids)])
         self.assertRefused(self.request(self.make_order(), payment_method_id=other.id), "method")
-        self.assertRefused(self.request(self.make_order(), payment_method_id=self.cash.id), "method")
+        self.assertRefused(
+            self.request(self.make_order(), payment_method_id=self.cash.id), "method"
+        )
 
     def test_terminal_of_another_method(self):
         self.method.viva_terminal_ids = self.terminal
@@ -286,7 +309,12 @@ class TestRpc(RpcCase):
     # -- who may -----------------------------------------------------------------------------------
 
     def other_users(self):
-        for groups in ("base.group_public", "base.group_portal", "base.group_user", "stock.group_stock_manager"):
+        for groups in (
+            "base.group_public",
+            "base.group_portal",
+            "base.group_user",
+            "stock.group_stock_manager",
+        ):
             login = groups.replace(".", "_")
             yield login, new_test_user(
                 self.env, login, groups=groups, company_id=self.company.id,
@@ -387,7 +415,9 @@ class TestMoney(RpcCase):
     """Minor units through the models, whatever a company's currency rounds to."""
 
     def use_currency(self, name, rounding=None):
-        currency = self.env["res.currency"].with_context(active_test=False).search([("name", "=", name)])
+        currency = (
+            self.env["res.currency"].with_context(active_test=False).search([("name", "=", name)])
+        )
         if not currency:
             currency = self.env["res.currency"].create({"name": name, "symbol": name})
         currency.active = True
@@ -458,7 +488,9 @@ class TestMoney(RpcCase):
         order = self.make_order(5990)
         request, status = self.charge(order, 599000)
         self.assertEqual(status["state"], "pending", status["message"])
-        self.assertEqual((status["amount_minor"], status["currency"], status["digits"]), (599000, "HUF", 2))
+        self.assertEqual(
+            (status["amount_minor"], status["currency"], status["digits"]), (599000, "HUF", 2)
+        )
         session = self.simulator.control("GET", "sessions")[0]
         self.assertEqual((session["amount"], session["currencyCode"]), (599000, "348"))
         self.simulator.act("tap")

@@ -27,7 +27,9 @@ ANYTHING = st.recursive(
     | st.integers()
     | st.floats()
     | st.text(st.characters(exclude_categories=()), max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -157,7 +159,16 @@ class TestWebhook(WebhookCase):
 
     def test_wrong_address(self):
         path = self.account.webhook_path
-        wrong = (path[:-1], path + "x", path.swapcase(), "x" * 65, "%00", "%ED%A0%80", "False", "%25")
+        wrong = (
+            path[:-1],
+            path + "x",
+            path.swapcase(),
+            "x" * 65,
+            "%00",
+            "%ED%A0%80",
+            "False",
+            "%25",
+        )
         for other in wrong:
             with self.subTest(other):
                 self.assertEqual(self.url_open(f"/viva/webhook/{other}").status_code, 404)
@@ -175,7 +186,9 @@ class TestWebhook(WebhookCase):
         self.account.action_rotate_webhook()
         self.assertFalse(self.account.webhook_verified_at)
         until = self.account.webhook_path_previous_until
-        self.assertAlmostEqual(until, fields.Datetime.now() + timedelta(hours=48), delta=timedelta(minutes=1))
+        self.assertAlmostEqual(
+            until, fields.Datetime.now() + timedelta(hours=48), delta=timedelta(minutes=1)
+        )
         for path in (old, self.path()):
             self.assertEqual(self.url_open(path).status_code, 200)
             self.assertEqual(self.url_open(path, json=self.message()).status_code, 200)
@@ -206,7 +219,9 @@ class TestWebhook(WebhookCase):
         events = self.transaction(request["attempt"]).event_ids
         self.assertEqual(sorted(events.mapped("event_type_id")), [PAYMENT, SESSION])
         self.assertFalse(any(events.mapped("is_foreign")))
-        self.assertTrue(all(events.mapped("is_processed")), "A hint about an open payment needs no job")
+        self.assertTrue(
+            all(events.mapped("is_processed")), "A hint about an open payment needs no job"
+        )
         self.assertEqual(self.pings().count(request["attempt"]), before + 2)
         # The message itself decides nothing: the answer to our question does.
         self.assertEqual(self.transaction(request["attempt"]).state, "pending")
@@ -294,7 +309,14 @@ class TestWebhook(WebhookCase):
                 for field in ("MerchantTrns", "MerchantReference", "SessionId", "ParentId"):
                     data = self.about(transaction, **{"MerchantTrns": None, field: value})
                     self.assertStored(self.message(data=data), foreign=True)
-                rest = ("Amount", "TransactionId", "TransactionTypeId", "TerminalId", "Email", "CardNumber")
+                rest = (
+                    "Amount",
+                    "TransactionId",
+                    "TransactionTypeId",
+                    "TerminalId",
+                    "Email",
+                    "CardNumber",
+                )
                 data = self.about(transaction, **dict.fromkeys((*rest, "Anything"), value))
                 envelope = dict.fromkeys(("Created", "Url", "CorrelationId", "Anything"), value)
                 self.assertStored(self.message(data=data, **envelope), foreign=False)
@@ -334,7 +356,9 @@ class TestWebhook(WebhookCase):
             st.sampled_from(["EventTypeId", "MessageId", "RecipientId", "Created"]), ANYTHING
         ),
         st.dictionaries(
-            st.sampled_from(["MerchantTrns", "SessionId", "ParentId", "Amount", "TransactionId", "x"]),
+            st.sampled_from(
+                ["MerchantTrns", "SessionId", "ParentId", "Amount", "TransactionId", "x"]
+            ),
             ANYTHING,
         )
         | ANYTHING,
@@ -349,7 +373,17 @@ class TestWebhook(WebhookCase):
         self.assertLessEqual(self.env["viva.event"].search_count([]) - count, 1)
 
     def test_not_json(self):
-        for body in (b"", b"{", b"hello", b"\xff\xfe\x00", b"[]", b"7", b"null", b'"x"', b"{'a': 1}"):
+        for body in (
+            b"",
+            b"{",
+            b"hello",
+            b"\xff\xfe\x00",
+            b"[]",
+            b"7",
+            b"null",
+            b'"x"',
+            b"{'a': 1}",
+        ):
             with self.subTest(body=body):
                 self.assertEqual(self.post(body).status_code, 400)
         self.assertFalse(self.env["viva.event"].search([("account_id", "=", self.account.id)]))
@@ -358,7 +392,9 @@ class TestWebhook(WebhookCase):
         for content_type in ("text/plain", "application/octet-stream", None):
             message = self.message()
             response = self.url_open(
-                self.path(), data=json.dumps(message).encode(), headers={"Content-Type": content_type}
+                self.path(),
+                data=json.dumps(message).encode(),
+                headers={"Content-Type": content_type},
             )
             self.assertEqual(response.status_code, 200, content_type)
 
@@ -568,7 +604,9 @@ class TestWebhook(WebhookCase):
         self.assertEqual(sale.child_ids.approved_amount, 19.99)
         # Of a sale that never came, the reversal is dropped in the end.
         request, _status = self.charge()
-        event = self.assertStored(self._reversal(self.transaction(request["attempt"])), foreign=False)
+        event = self.assertStored(
+            self._reversal(self.transaction(request["attempt"])), foreign=False
+        )
         self._set_received(event, days=8)
         self.env["viva.event"]._process()
         self.env.invalidate_all()
@@ -578,7 +616,10 @@ class TestWebhook(WebhookCase):
         """Major units, negative; whole numbers that fit only as minor units are read as such."""
         _request, sale = self.approved(3000)
         cases = (
-            (-1000, 10.00),  # "-1000" of the documentation's sample: more than 30 euros, hence cents
+            (
+                -1000,
+                10.00,
+            ),  # "-1000" of the documentation's sample: more than 30 euros, hence cents
             (-5.5, 5.50),
             (4, 4.00),  # a sign is no proof
             (-10.49, 10.49),

@@ -35,7 +35,7 @@ export class VivaTill {
         this.buttons = new VivaButtons(this);
         this.starting = new Map();
         this.ends = new Map();
-        /** A line that is to be sent as soon as its payment screen is there. */
+        /** The method whose payment starts as soon as the payment screen is there. */
         this.sendWhenShown = null;
         this.watch = new VivaWatch({
             check: (attempts) => this.server.check(attempts),
@@ -195,32 +195,32 @@ export class VivaTill {
 
     /** Make the attempt and write its uuid into the line. */
     _begin(line, terminal) {
-        const attempt = this._remember(newAttempt(this._identity(line, terminal)));
+        const attempt = this._remember(line, { request: this._request(line, terminal) });
         this.lines.assign(line, attempt);
         line.setPaymentStatus(LINE.sending);
         return attempt;
     }
 
-    _remember(attempt) {
+    _remember(line, values) {
+        const attempt = newAttempt({
+            paymentUuid: line.uuid,
+            orderUuid: line.pos_order_id.uuid,
+            methodId: line.payment_method_id.id,
+            ...values,
+        });
         this.attempts[attempt.id] = attempt;
         return this.attempts[attempt.id];
     }
 
-    /** For what money is asked, as the server wants to know it (all but the attempt itself). */
-    _identity(line, terminal) {
-        const order = line.pos_order_id;
+    /** For what money is asked, as `pos_charge` wants to know it (all but the attempt itself). */
+    _request(line, terminal) {
         return {
-            paymentUuid: line.uuid,
-            orderUuid: order.uuid,
-            methodId: line.payment_method_id.id,
-            request: {
-                payment_uuid: line.uuid,
-                order_uuid: order.uuid,
-                pos_session_id: this.pos.session.id,
-                payment_method_id: line.payment_method_id.id,
-                amount_minor: toMinor(line.amount, this.pos.config.viva_digits),
-                terminal_id: terminal?.id || false,
-            },
+            payment_uuid: line.uuid,
+            order_uuid: line.pos_order_id.uuid,
+            pos_session_id: this.pos.session.id,
+            payment_method_id: line.payment_method_id.id,
+            amount_minor: toMinor(line.amount, this.pos.config.viva_digits),
+            terminal_id: terminal?.id || false,
         };
     }
 
@@ -319,10 +319,7 @@ export class VivaTill {
     }
 
     _adopt(line) {
-        const terminal = currentTerminal(line.payment_method_id);
-        const attempt = this._remember(
-            newAttempt({ ...this._identity(line, terminal), id: line.viva_attempt, doubt: true })
-        );
+        const attempt = this._remember(line, { id: line.viva_attempt, doubt: true });
         this.lines.assign(line, attempt);
         return attempt;
     }
@@ -357,15 +354,11 @@ export class VivaTill {
 
     /** Take in one Status. Told twice, it acts once. */
     learn(status) {
-        if (!this.attempts[status.attempt]) {
-            this._remember(
-                newAttempt({
-                    id: status.attempt,
-                    paymentUuid: status.payment_uuid,
-                    orderUuid: status.order_uuid,
-                })
-            );
-        }
+        this.attempts[status.attempt] ||= newAttempt({
+            id: status.attempt,
+            paymentUuid: status.payment_uuid,
+            orderUuid: status.order_uuid,
+        });
         const attempt = this.attempts[status.attempt];
         Object.assign(attempt, { status, refusal: "", contact: true, heardAt: Date.now() });
         if (isOpen(attempt)) {
@@ -426,7 +419,10 @@ export class VivaTill {
         attempt.asking = true;
         attempt.askedAt = Date.now();
         try {
-            this.learn(await this.server.abandon({ ...attempt.request, attempt: attempt.id }));
+            const line = this.lines.find(attempt.paymentUuid);
+            const request =
+                attempt.request || this._request(line, currentTerminal(line.payment_method_id));
+            this.learn(await this.server.abandon({ ...request, attempt: attempt.id }));
         } catch (error) {
             this._onSilence([attempt.id], error);
         } finally {
