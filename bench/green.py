@@ -10,9 +10,10 @@ from .shop import Shop, wait_until
 from .sides import Side
 
 SALES = 12
-# The peer asks every 5 s: approvals are spread evenly over such an interval.
-SPREAD_S = 5
-SPREAD_WITH_WEBHOOK_S = 1
+# The peer asks every 5 s: approvals are spread over such an interval, by the golden ratio, so that they are
+# spread over a shorter one just as evenly.
+SPREAD_S, SPREAD_WITH_WEBHOOK_S = 5, 1
+GOLDEN = 0.618034
 POLLING_GOAL, WEBHOOK_GOAL_MS = 3, 100
 
 WATCH = """([selector, words]) => {
@@ -39,15 +40,9 @@ def measure(shop: Shop, sides: list[Side]) -> list[Figure]:
         for side in sides:
             shop.calm()
             _sale(page, shop, side, 0)  # the page is warm
-            polled[side.name] = [
-                _sale(page, shop, side, SPREAD_S * (number + 0.5) / SALES)
-                for number in range(SALES)
-            ]
+            polled[side.name] = _sales(page, shop, side, SPREAD_S)
             shop.register(side.webhook)
-            pushed[side.name] = [
-                _sale(page, shop, side, SPREAD_WITH_WEBHOOK_S * (number + 0.5) / SALES)
-                for number in range(SALES)
-            ]
+            pushed[side.name] = _sales(page, shop, side, SPREAD_WITH_WEBHOOK_S)
         chromium.close()
     return [*_figures("green", polled, webhook=False), *_figures("green_webhook", pushed, webhook=True)]
 
@@ -74,6 +69,12 @@ def _open_till(page: Page, shop: Shop) -> None:
     page.wait_for_url("**/odoo**")
     page.goto(f"{shop.proxy.url}/pos/ui/{shop.config}")
     page.locator(".open-register-btn").click(timeout=90_000)
+
+
+def _sales(page: Page, shop: Shop, side: Side, spread_s: float) -> list[float]:
+    return [
+        _sale(page, shop, side, spread_s * (number * GOLDEN % 1)) for number in range(1, SALES + 1)
+    ]
 
 
 def _sale(page: Page, shop: Shop, side: Side, wait_s: float) -> float:

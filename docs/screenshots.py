@@ -107,9 +107,7 @@ class Shop:
         return page
 
     def at_terminal(self, action: str, **options: object) -> None:
-        self.simulator.control(
-            "POST", f"terminals/{TERMINAL}/{action}", {"wait_s": 10, **options}
-        )
+        self.simulator.control("POST", f"terminals/{TERMINAL}/{action}", {"wait_s": 10, **options})
 
 
 @contextlib.contextmanager
@@ -126,7 +124,9 @@ def shop_of(environment: Environment) -> Iterator[Shop]:
         simulator.connect(odoo)
         admin = odoo.client("admin")
         admin.call("res.users", "write", admin.call("res.users", "search", []), {"tz": TIMEZONE})
-        admin.call("viva.terminal", "action_refresh_status", admin.call("viva.terminal", "search", []))
+        admin.call(
+            "viva.terminal", "action_refresh_status", admin.call("viva.terminal", "search", [])
+        )
         query = "SELECT id FROM pos_config WHERE name = 'Demo Shop'"
         till = environment.postgres.sql(query, database)[0]
         # So that the approved line can be seen; else the till goes on to the receipt by itself.

@@ -48,7 +48,8 @@ class PosOrder(models.Model):
     def _search_viva_has_unproven(self, operator, value):
         if operator != "in":
             return NotImplemented
-        self.env.flush_all()
+        for model in ("pos.order", "pos.payment", "pos.payment.method"):
+            self.env[model].flush_model()
         # What `_viva_unproven` says, for all orders at once.
         unproven = SQL(
             """(

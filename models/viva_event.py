@@ -178,10 +178,13 @@ class VivaEvent(models.Model):
 
     def _apply(self):
         self.ensure_one()
-        transaction = self.transaction_id._lock()
-        self.invalidate_recordset()
+        # First of all this row: whoever waited for it sees everything that the other one did.
+        self.env.cr.execute(
+            "SELECT id FROM viva_event WHERE id = %s FOR UPDATE", (self.id,), log_exceptions=False
+        )
         if self.is_processed:
             return
+        transaction = self.transaction_id._lock()
         if self.event_type_id == REVERSAL:
             self._apply_reversal(transaction)
         else:

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from .ledger import is_machine
+from .viva_transaction import STATES
 
 
 class VivaTransactionStep(models.Model):
@@ -31,7 +32,7 @@ class VivaTransactionStep(models.Model):
         ],
         required=True,
     )
-    state = fields.Char(help="The state of the transaction after this step.")
+    state = fields.Selection(STATES, help="The state of the transaction after this step.")
     note = fields.Char()
     correlation_id = fields.Char(help="Viva's support asks for it.")
     raw = fields.Json(

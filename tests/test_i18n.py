@@ -13,6 +13,8 @@ from odoo.tools.translate import trans_export
 
 # What a translation has to keep: %s and %(name)s, the names of records, tags.
 KEPT = re.compile(r"%\(\w+\)[a-z]|%[sd%]|\{\{.*?\}\}|</?\w+")
+# The bridges lie within the addon's folder, but have translations of their own.
+BRIDGES = "addons/viva_payments/bridges/"
 
 
 def _translations(addon):
@@ -31,10 +33,15 @@ class TestI18n(TransactionCase):
         for addon in self.addons:
             exported = io.BytesIO()
             trans_export(None, [addon], exported, "po", self.env)
+            texts = {
+                entry.msgid
+                for entry in polib.pofile(exported.getvalue().decode())
+                if not all(BRIDGES in place for place, _line in entry.occurrences)
+            }
             template = polib.pofile(str(Path(get_module_path(addon), "i18n", f"{addon}.pot")))
             with self.subTest(addon):
                 self.assertEqual(
-                    {entry.msgid for entry in polib.pofile(exported.getvalue().decode())},
+                    texts,
                     {entry.msgid for entry in template},
                     "Run ./dev/i18n and translate what is new.",
                 )
@@ -45,7 +52,9 @@ class TestI18n(TransactionCase):
             self.assertIn("el.po", [path.name for path in _translations(addon)])
             for path in _translations(addon):
                 with self.subTest(f"{addon}/{path.name}"):
-                    translated = {entry.msgid for entry in polib.pofile(str(path)) if entry.translated()}
+                    translated = {
+                        entry.msgid for entry in polib.pofile(str(path)) if entry.translated()
+                    }
                     self.assertFalse({entry.msgid for entry in template} - translated)
 
     def test_translations_keep_what_is_filled_in(self):

@@ -123,7 +123,7 @@ class TestRpc(RpcCase):
                     "state",
                     "operation",
                 ]
-            ),  # fmt: skip
+            ),
             ANYTHING,
             min_size=1,
         )

@@ -140,9 +140,7 @@ def _prepare(env: Environment, name: str, what: str, make: Callable[[], None]) -
 
 def _forget_old(env: Environment) -> None:
     """Keep the databases that were used last; never one of the last hour."""
-    files = sorted(
-        env.data_dir.glob("viva_*.ready"), key=lambda path: path.stat().st_mtime
-    )
+    files = sorted(env.data_dir.glob("viva_*.ready"), key=lambda path: path.stat().st_mtime)
     for path in files[: -TEMPLATES_KEPT or None]:
         if path.stat().st_mtime < time.time() - 3600:
             drop(env, path.stem)

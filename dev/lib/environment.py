@@ -47,8 +47,16 @@ class Environment:
     def addons_path(self) -> list[Path]:
         paths = [*self.source.addons, self.addon.parent]
         if any((ROOT / "bridges").glob("*/__manifest__.py")):
-            paths.append(ROOT / "bridges")
+            paths.append(self.bridges)
         return paths
+
+    @property
+    def bridges(self) -> Path:
+        """The bridges under a path without a package above it: ROOT itself is one."""
+        link = self.checkout / "bridges"
+        if not link.is_symlink():
+            link.symlink_to(ROOT / "bridges")
+        return link
 
     @property
     def config(self) -> Path:

@@ -110,7 +110,10 @@ def _run(environment: Environment, layer: str, files: list[str], options: list[s
         _inside(environment, _standard(environment), words)
     else:
         addon = environment.addon
-        targets = [ROOT / file if file.startswith("bridges/") else addon / file for file in files]
+        targets = [
+            environment.bridges.parent / file if file.startswith("bridges/") else addon / file
+            for file in files
+        ]
         _inside(environment, targets, words)
     result = Result(layer, time.monotonic() - began)
     with contextlib.suppress(OSError, ElementTree.ParseError):

@@ -91,7 +91,7 @@ class Card:
 
     def until(self, *states: str, seconds: float = 10) -> Status:
         """Ask again and again, as the till does, until one of ``states`` is reached."""
-        until(lambda: self.check()["state"] in states, seconds, f"for {states}: {self.status}")
+        until(lambda: self.check()["state"] in states, seconds, f"for {states}")
         return self.status
 
     def abort(self) -> Status:

@@ -154,12 +154,13 @@ class TestTillAway:
     """The till loses Odoo, not Odoo Viva."""
 
     def lose_answer(self, shop: Shop) -> Card:
-        """The request is at Odoo, and the till gives up waiting for the answer."""
+        """Odoo has the request, and the till gives up waiting for the answer."""
         card = shop.till.order().line(shop.first)
         shop.viva.faults(slow_ms={SALE: 1500})
         impatient = shop.odoo.client("cashier", timeout=0.5)
         with pytest.raises(Lost):
             impatient.call(LEDGER, "pos_charge", card.request())
+        until(card.row)
         return card
 
     def test_ninety_seconds_during_which_the_customer_pays(self, shop: Shop):

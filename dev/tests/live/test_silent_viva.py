@@ -11,7 +11,7 @@ from shop import Card, Shop
 Behaviour = Callable[[Card, threading.Event], None]
 
 TILLS = 10
-SECONDS = 12
+SALES = 40
 SLOWEST_CASH_SALE = 1.0  # at the 95th percentile
 
 
@@ -44,30 +44,32 @@ def cancel(card: Card, stop: threading.Event) -> None:
             card.check()
 
 
-def sell(shop: Shop, stop: threading.Event) -> list[float]:
+def sell(shop: Shop, number: int) -> list[float]:
     """Cash sales one after the other, as quick cashiers on the second till make them."""
     seconds: list[float] = []
-    until_then = time.monotonic() + SECONDS
-    while time.monotonic() < until_then:
+    for _number in range(number):
         seconds.append(shop.other_till.sell_for_cash())
-        stop.wait(0.1)
+        time.sleep(0.1)
     return seconds
 
 
 def measure(shop: Shop, cards: list[Card], behave: Behaviour) -> None:
     """All of ``cards`` behave like that while Viva is silent, and somebody sells for cash."""
+    healthy = p95(sell(shop, 10))
     shop.viva.faults(silent=True)
     stop = threading.Event()
     threads = [threading.Thread(target=behave, args=(card, stop)) for card in cards]
     try:
         for thread in threads:
             thread.start()
-        seconds = sell(shop, stop)
+        seconds = sell(shop, SALES)
     finally:
         stop.set()
         for thread in threads:
             thread.join()
-    assert p95(seconds) < SLOWEST_CASH_SALE, sorted(seconds)[-8:]
+    # On a machine that is too slow for the figure at all: no more than twice what it takes there.
+    limit = max(SLOWEST_CASH_SALE, 2 * healthy)
+    assert p95(seconds) < limit, f"healthy: {healthy:.2f} s; silent: {sorted(seconds)[-8:]}"
 
 
 @pytest.mark.parametrize("behave", [poll, cancel])
