@@ -18,7 +18,7 @@ from .answers import (
     not_understood,
     raw_of,
 )
-from .errors import AnswerLost, BadRequest, CredentialsError, Unavailable, Unreachable
+from .errors import AnswerLost, BadRequest, CredentialsError, LoginUnavailable, Unreachable
 from .money import viva_numeric
 from .session import parse_session
 from .token import TokenSource
@@ -254,7 +254,7 @@ class CloudDriver:
         def send(token: str) -> HttpResponse:
             left = end - self._clock() - self._connect_timeout
             if left < 1.0:
-                raise Unavailable("Fetching an access token took too long; nothing was sent.")
+                raise LoginUnavailable("Fetching an access token took too long; nothing was sent.")
             return self._send(
                 HttpRequest(
                     method,

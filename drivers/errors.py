@@ -103,6 +103,10 @@ class Unavailable(RetryableError):
     """Viva answered that it cannot take the request now, or its login service is down."""
 
 
+class LoginUnavailable(Unavailable):
+    """No access token to be had: the request itself never left us."""
+
+
 class TokenBusy(RetryableError):
     """Somebody else is fetching a new access token; nobody queues behind that."""
 

@@ -22,10 +22,10 @@ from .answers import correlation_id_of, detail_of, json_of
 from .errors import (
     BadRequest,
     CredentialsError,
+    LoginUnavailable,
     PermissionDenied,
     RetryableError,
     TokenBusy,
-    Unavailable,
     Unreachable,
     VivaError,
 )
@@ -116,7 +116,7 @@ class TokenSource:
 
         :param wait: seconds to wait for somebody else's fetch when there is no living token
         :raises CredentialsError, PermissionDenied, BadRequest: the account is set up wrongly
-        :raises Unreachable, Unavailable: the login service cannot be used now
+        :raises Unreachable, LoginUnavailable: the login service cannot be used now
         :raises TokenBusy: somebody else is fetching and ``wait`` is over
         """
         return self._obtain("", wait)
@@ -185,13 +185,17 @@ class TokenSource:
                 "Viva's login service cannot be reached.", detail=str(error)
             ) from error
         except ResponseLost as error:
-            raise Unavailable("Viva's login service does not answer.", detail=str(error)) from error
+            raise LoginUnavailable(
+                "Viva's login service does not answer.", detail=str(error)
+            ) from error
         if response.status != 200:
             raise _refusal(response)
         data = json_of(response)
         value = data.get("access_token") if isinstance(data, dict) else None
         if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
-            raise Unavailable("Viva's login service gave no access token.", status=response.status)
+            raise LoginUnavailable(
+                "Viva's login service gave no access token.", status=response.status
+            )
         life = data.get("expires_in") if isinstance(data, dict) else None
         if isinstance(life, bool) or not isinstance(life, (int, float)) or life <= 0:
             life = _DEFAULT_LIFE
@@ -217,7 +221,7 @@ def _refusal(response: HttpResponse) -> VivaError:
             "Viva's login service refused the request.",
             status=status, detail=detail, correlation_id=correlation_id,
         )  # fmt: skip
-    return Unavailable(
+    return LoginUnavailable(
         "Viva's login service cannot be used now.",
         status=status, detail=detail, correlation_id=correlation_id,
     )  # fmt: skip

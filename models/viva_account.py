@@ -513,7 +513,9 @@ class VivaAccount(models.Model):
         if not path or len(path) > 64 or not path.isprintable():
             return accounts.browse()
         needed = ["company_id", "merchant_id"]
-        return accounts.search_fetch([("webhook_path", "=", path)], needed) or accounts.search_fetch(
+        return accounts.search_fetch(
+            [("webhook_path", "=", path)], needed
+        ) or accounts.search_fetch(
             [
                 ("webhook_path_previous", "=", path),
                 ("webhook_path_previous_until", ">", fields.Datetime.now()),

@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.tools import format_datetime
 
 from .ledger import in_ledger
 from .viva_terminal_model import PROTOCOLS
@@ -94,9 +95,9 @@ class VivaTerminal(models.Model):
     def _compute_interlock(self):
         for terminal in self:
             if terminal.interlocked_since:
-                since = fields.Datetime.context_timestamp(terminal, terminal.interlocked_since)
                 terminal.interlock = self.env._(
-                    "Interlocked since %s", since.strftime("%Y-%m-%d %H:%M")
+                    "Interlocked since %s",
+                    format_datetime(self.env, terminal.interlocked_since, dt_format="short"),
                 )
             else:
                 terminal.interlock = self.env._("Waiting for the first successful transaction")
@@ -128,7 +129,7 @@ class VivaTerminal(models.Model):
 
     def _known_words(self):
         def when(moment):
-            return fields.Datetime.context_timestamp(self, moment).strftime("%Y-%m-%d %H:%M")
+            return format_datetime(self.env, moment, dt_format="short")
 
         words = []
         if self.status:

@@ -74,10 +74,15 @@ class VivaTransaction(models.Model):
     )
     terminal_viva_id = fields.Char("Terminal ID", required=True, readonly=True)
     cash_register_id = fields.Char(
-        required=True, readonly=True, help="Needed again to cancel: never a person's name."
+        "Cash register",
+        required=True,
+        readonly=True,
+        help="Needed again to cancel: never a person's name.",
     )
     session_id = fields.Char("Viva session", required=True, readonly=True, copy=False)
-    merchant_reference = fields.Char(required=True, readonly=True, copy=False, index=True)
+    merchant_reference = fields.Char(
+        "Merchant reference", required=True, readonly=True, copy=False, index=True
+    )
     currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")
     amount = fields.Monetary(required=True, readonly=True)
     user_id = fields.Many2one("res.users", string="Asked by", readonly=True, ondelete="restrict")
@@ -88,13 +93,17 @@ class VivaTransaction(models.Model):
 
     # For what: identifiers that survive the deletion of what they name
     document_key = fields.Char(
-        readonly=True, index=True, help="The order or document that is being paid."
+        "Document", readonly=True, index=True, help="The order or document that is being paid."
     )
     order_reference = fields.Char("Order", readonly=True)
-    order_uuid = fields.Char(readonly=True, index="btree_not_null")
-    payment_uuid = fields.Char(readonly=True, index="btree_not_null")
+    order_uuid = fields.Char("Order identifier", readonly=True, index="btree_not_null")
+    payment_uuid = fields.Char("Payment identifier", readonly=True, index="btree_not_null")
     pos_session_id = fields.Many2one(
-        "pos.session", readonly=True, ondelete="set null", index="btree_not_null"
+        "pos.session",
+        string="POS session",
+        readonly=True,
+        ondelete="set null",
+        index="btree_not_null",
     )
     pos_config_id = fields.Many2one(
         "pos.config", string="Point of Sale", readonly=True, ondelete="set null"
@@ -107,6 +116,7 @@ class VivaTransaction(models.Model):
         search="_search_pos_order_id",
     )
     is_attached = fields.Boolean(
+        "On a paid order",
         compute="_compute_document",
         compute_sudo=True,
         help="The money is a payment of the paid order for which it was asked.",
@@ -120,53 +130,63 @@ class VivaTransaction(models.Model):
     reason = fields.Char("Reason code", readonly=True, copy=False)
     message = fields.Char(compute="_compute_message")
     approved_amount = fields.Monetary(
-        readonly=True, copy=False, help="What Viva charged, tip and surcharge included."
+        "Approved", readonly=True, copy=False, help="What Viva charged, tip and surcharge included."
     )
-    tip_amount = fields.Monetary(readonly=True, copy=False)
-    surcharge_amount = fields.Monetary(readonly=True, copy=False)
-    reversed_amount = fields.Monetary(compute="_compute_reversed_amount")
+    tip_amount = fields.Monetary("Tip", readonly=True, copy=False)
+    surcharge_amount = fields.Monetary("Surcharge", readonly=True, copy=False)
+    reversed_amount = fields.Monetary("Given back", compute="_compute_reversed_amount")
     viva_transaction_id = fields.Char("Viva transaction", readonly=True, copy=False)
-    order_code = fields.Char(readonly=True, copy=False)
-    authorisation_code = fields.Char(readonly=True, copy=False)
+    order_code = fields.Char("Order code", readonly=True, copy=False)
+    authorisation_code = fields.Char("Authorisation code", readonly=True, copy=False)
     rrn = fields.Char("RRN", readonly=True, copy=False, help="Retrieval reference number.")
     stan = fields.Char("STAN", readonly=True, copy=False, help="System trace audit number.")
     tid = fields.Char("TID", readonly=True, copy=False)
-    card_brand = fields.Char(readonly=True, copy=False)
-    application_label = fields.Char(readonly=True, copy=False)
-    card_masked = fields.Char(readonly=True, copy=False)
-    card_last4 = fields.Char(readonly=True, copy=False)
-    entry_mode = fields.Char(readonly=True, copy=False)
-    verification_method = fields.Char(readonly=True, copy=False)
+    card_brand = fields.Char("Card brand", readonly=True, copy=False)
+    application_label = fields.Char("Application", readonly=True, copy=False)
+    card_masked = fields.Char("Card number", readonly=True, copy=False)
+    card_last4 = fields.Char("Last four digits", readonly=True, copy=False)
+    entry_mode = fields.Char("Entry mode", readonly=True, copy=False)
+    verification_method = fields.Char("Verification", readonly=True, copy=False)
     installments = fields.Integer(readonly=True, copy=False)
     transaction_type_id = fields.Integer("Viva type", readonly=True, copy=False)
     event_id = fields.Integer("Viva event", readonly=True, copy=False)
     viva_message = fields.Char("Viva's words", readonly=True, copy=False)
 
     # When
-    sent_at = fields.Datetime(readonly=True, copy=False)
+    sent_at = fields.Datetime("Sent at", readonly=True, copy=False)
     acknowledged = fields.Boolean(
-        readonly=True, copy=False, help="Viva confirmed that it had received the request."
+        "Received by Viva",
+        readonly=True,
+        copy=False,
+        help="Viva confirmed that it had received the request.",
     )
-    abort_asked_at = fields.Datetime(readonly=True, copy=False)
-    settled_at = fields.Datetime(readonly=True, copy=False)
-    holds_terminal = fields.Boolean(readonly=True, copy=False, index=True)
+    abort_asked_at = fields.Datetime("Cancellation asked at", readonly=True, copy=False)
+    settled_at = fields.Datetime("Settled at", readonly=True, copy=False)
+    holds_terminal = fields.Boolean("Holds the terminal", readonly=True, copy=False, index=True)
 
     # Doubt
     recheck_at = fields.Datetime(
+        "Compared again at",
         readonly=True,
         copy=False,
         index="btree_not_null",
         help="When a no of Viva is compared with its list again.",
     )
     forced_by = fields.Many2one("res.users", readonly=True, copy=False, ondelete="restrict")
-    forced_reason = fields.Char(readonly=True, copy=False)
+    forced_reason = fields.Char("Reason of the decision", readonly=True, copy=False)
     is_forced = fields.Boolean(
-        readonly=True, copy=False, help="A person decided; Viva has not confirmed it."
+        "Decided by a person",
+        readonly=True,
+        copy=False,
+        help="A person decided; Viva has not confirmed it.",
     )
     is_contradicted = fields.Boolean(
-        readonly=True, copy=False, help="Viva says otherwise than what was booked."
+        "Contradicted by Viva",
+        readonly=True,
+        copy=False,
+        help="Viva says otherwise than what was booked.",
     )
-    alarmed_at = fields.Datetime(readonly=True, copy=False)
+    alarmed_at = fields.Datetime("Alarmed at", readonly=True, copy=False)
 
     step_ids = fields.One2many("viva.transaction.step", "transaction_id", readonly=True)
     event_ids = fields.One2many("viva.event", "transaction_id", readonly=True)

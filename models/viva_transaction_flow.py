@@ -21,6 +21,7 @@ from ..drivers import (
     CredentialsError,
     DefiniteError,
     IndeterminateError,
+    LoginUnavailable,
     NotFound,
     Operation,
     Outcome,
@@ -108,7 +109,10 @@ class VivaTransaction(models.Model):
             if known and known.payment_uuid == values["payment_uuid"]:
                 return known.id, False
             if known:
-                raise Refused(self.env._("The till has sent an unreadable request. Reload the page."), "attempt")
+                raise Refused(
+                    self.env._("The till has sent an unreadable request. Reload the page."),
+                    "attempt",
+                )
             terminal = env["viva.terminal"].browse(values["terminal_id"])
             if not abandoned:
                 transactions._free_terminal(terminal)
@@ -248,10 +252,9 @@ class VivaTransaction(models.Model):
                 connection.heard()
                 return self._settle_accepted(transaction_id, error.correlation_id)
             except RetryableError as error:
-                sent_before = sent_before or isinstance(error, Unavailable)
-                if time.monotonic() - began + REPEAT_PAUSE < REPEAT_BUDGET and isinstance(
-                    error, Unavailable
-                ):
+                refused = isinstance(error, Unavailable) and not isinstance(error, LoginUnavailable)
+                sent_before = sent_before or refused
+                if refused and time.monotonic() - began + REPEAT_PAUSE < REPEAT_BUDGET:
                     time.sleep(REPEAT_PAUSE)
                     continue
                 if sent_before:

@@ -154,8 +154,8 @@ class VivaTransaction(models.Model):
                 differs[self.reason],
             )
         return self.env._(
-            "We do not know yet whether the customer was charged – checking. Look at terminal %s. "
-            "Do not charge the card again.",
+            "Look at terminal %s: it may have charged the customer. Do not charge the card again; "
+            "Viva is being asked.",
             self.terminal_id.display_name,
         )
 

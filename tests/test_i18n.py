@@ -9,7 +9,7 @@ import polib
 
 from odoo.modules import get_module_path
 from odoo.tests import TransactionCase, tagged
-from odoo.tools.translate import trans_export
+from odoo.tools.translate import code_translations, trans_export
 
 # What a translation has to keep: %s and %(name)s, the names of records, tags.
 KEPT = re.compile(r"%\(\w+\)[a-z]|%[sd%]|\{\{.*?\}\}|</?\w+")
@@ -75,3 +75,5 @@ class TestI18n(TransactionCase):
         labels = dict(transactions._fields["state"]._description_selection(transactions.env))
         self.assertEqual(labels["approved"], "Εγκρίθηκε")
         self.assertIn("δεν γνωρίζουμε", transactions.new({"state": "unknown"})._words())
+        till = code_translations.get_web_translations("viva_payments", "el_GR")["messages"]
+        self.assertIn({"id": "Check again", "string": "Νέος έλεγχος"}, till)

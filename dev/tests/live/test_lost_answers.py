@@ -157,7 +157,8 @@ class TestTillAway:
         """Odoo has the request, and the till gives up waiting for the answer."""
         card = shop.till.order().line(shop.first)
         shop.viva.faults(slow_ms={SALE: 1500})
-        impatient = shop.odoo.client("cashier", timeout=0.5)
+        impatient = shop.odoo.client("cashier")
+        impatient.timeout = 0.5
         with pytest.raises(Lost):
             impatient.call(LEDGER, "pos_charge", card.request())
         until(card.row)

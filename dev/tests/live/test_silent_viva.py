@@ -74,6 +74,7 @@ def measure(shop: Shop, cards: list[Card], behave: Behaviour) -> None:
 
 @pytest.mark.parametrize("behave", [poll, cancel])
 def test_cash_sales_while_ten_tills_wait(shop: Shop, behave: Behaviour):
+    shop.viva.settings(card_timeout_s=600)
     cards = [shop.tills[number].charge(shop.terminals[number]) for number in range(TILLS)]
     measure(shop, cards, behave)
     assert any(card.check()["silent"] for card in cards)

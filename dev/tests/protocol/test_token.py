@@ -17,7 +17,7 @@ from drivers import (
     Token,
     TokenBusy,
     TokenSource,
-    Unavailable,
+    LoginUnavailable,
     Unreachable,
 )
 
@@ -123,7 +123,7 @@ def test_a_stale_token_is_used_when_there_is_no_new_one(clock):
     assert tokens.get() == "one"
     assert tokens.get() == "one"
     clock.now += 50
-    with pytest.raises(Unavailable):
+    with pytest.raises(LoginUnavailable):
         tokens.get()
 
 
@@ -139,26 +139,26 @@ def test_wrong_credentials_are_told_even_with_a_stale_token(clock):
     ("reply", "error"),
     [
         (ConnectFailed("refused"), Unreachable),
-        (ResponseLost("timed out"), Unavailable),
+        (ResponseLost("timed out"), LoginUnavailable),
         (answer(400, {"error": "invalid_client"}), CredentialsError),
         (answer(401), CredentialsError),
         (answer(400, {"error": "invalid_scope"}), PermissionDenied),
         (answer(403), PermissionDenied),
         (answer(400, {"error": "unsupported_grant_type"}), BadRequest),
         (answer(404, b"<html>"), BadRequest),
-        (answer(429), Unavailable),
-        (answer(500), Unavailable),
-        (answer(502, b"<html>"), Unavailable),
-        (answer(503), Unavailable),
-        (answer(504), Unavailable),
-        (answer(302), Unavailable),
-        (answer(200, b"<html>"), Unavailable),
-        (answer(200, {}), Unavailable),
-        (answer(200, ["token"]), Unavailable),
-        (granted(""), Unavailable),
-        (granted(None), Unavailable),
-        (granted('a"b c'), Unavailable),
-        (granted("a\r\nEvil: b"), Unavailable),
+        (answer(429), LoginUnavailable),
+        (answer(500), LoginUnavailable),
+        (answer(502, b"<html>"), LoginUnavailable),
+        (answer(503), LoginUnavailable),
+        (answer(504), LoginUnavailable),
+        (answer(302), LoginUnavailable),
+        (answer(200, b"<html>"), LoginUnavailable),
+        (answer(200, {}), LoginUnavailable),
+        (answer(200, ["token"]), LoginUnavailable),
+        (granted(""), LoginUnavailable),
+        (granted(None), LoginUnavailable),
+        (granted('a"b c'), LoginUnavailable),
+        (granted("a\r\nEvil: b"), LoginUnavailable),
     ],
 )
 def test_errors_say_what_is_wrong_and_are_never_indeterminate(clock, reply, error):
