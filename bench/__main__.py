@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 import time
 
@@ -13,11 +14,14 @@ from . import shop
 from .report import Figure, table
 from .sides import Ours, Peer
 
+LIMIT_S = 15 * 60
+
 
 def main(names: list[str]) -> int:
     unknown = set(names) - set(GROUPS)
     if unknown:
         raise Problem(f"There is no {', '.join(sorted(unknown))}. Choose of: {', '.join(GROUPS)}.")
+    _stop_when_asked()
     began = time.monotonic()
     figures: list[Figure] = []
     with shop.running(prepare()) as place:
@@ -34,7 +38,22 @@ def main(names: list[str]) -> int:
     return 0
 
 
+def _stop_when_asked() -> None:
+    """And after `LIMIT_S` in any case; what was started is ended then too."""
+
+    def too_long(*_):
+        raise Problem(
+            f"Stopped after {LIMIT_S // 60} minutes: this machine is too busy for a bench."
+        )
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LIMIT_S)
+
+
 try:
     sys.exit(main(sys.argv[1:]))
 except Problem as problem:
     sys.exit(f"\n{problem}")
+except KeyboardInterrupt:
+    sys.exit("\nStopped.")

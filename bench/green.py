@@ -2,8 +2,9 @@
 
 import time
 
-from lib import browser
 from playwright.sync_api import Page, sync_playwright
+
+from lib import browser
 
 from .report import Figure, median, percentile
 from .shop import Shop, wait_until
@@ -44,7 +45,10 @@ def measure(shop: Shop, sides: list[Side]) -> list[Figure]:
             shop.register(side.webhook)
             pushed[side.name] = _sales(page, shop, side, SPREAD_WITH_WEBHOOK_S)
         chromium.close()
-    return [*_figures("green", polled, webhook=False), *_figures("green_webhook", pushed, webhook=True)]
+    return [
+        *_figures("green", polled, webhook=False),
+        *_figures("green_webhook", pushed, webhook=True),
+    ]
 
 
 def _figures(name: str, times: dict[str, list[float]], *, webhook: bool) -> list[Figure]:

@@ -74,6 +74,6 @@ class TestI18n(TransactionCase):
         transactions = self.env["viva.transaction"].with_context(lang="el_GR")
         labels = dict(transactions._fields["state"]._description_selection(transactions.env))
         self.assertEqual(labels["approved"], "Εγκρίθηκε")
-        self.assertIn("δεν γνωρίζουμε", transactions.new({"state": "unknown"})._words())
+        self.assertIn("Μη χρεώσετε ξανά", transactions.new({"state": "unknown"})._words())
         till = code_translations.get_web_translations("viva_payments", "el_GR")["messages"]
         self.assertIn({"id": "Check again", "string": "Νέος έλεγχος"}, till)

@@ -42,7 +42,10 @@ def viva(environment: Environment) -> Iterator[Viva]:
 
 @pytest.fixture(scope="session")
 def open_shop(
-    environment: Environment, viva: Viva, tmp_path_factory: pytest.TempPathFactory
+    environment: Environment,
+    viva: Viva,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Shop]:
     """The shop of the whole run; its name is ``shop`` in tests."""
     facts = tmp_path_factory.mktemp("shop") / "facts.json"
@@ -57,8 +60,7 @@ def open_shop(
                 env={**environment.variables, **variables},
                 log="live-setup.log",
             )
-        log = log_dir() / "live-odoo.log"
-        log.unlink(missing_ok=True)
+        log = log_dir() / f"{name}.log"
         odoo = Odoo(environment, name, log, workers=2, extra=("--max-cron-threads=1",))
         stack.callback(odoo.kill)  # nothing of it is needed any more
         odoo.start()
@@ -66,6 +68,8 @@ def open_shop(
         stack.callback(database.close)
         shop = Shop(odoo, viva, database, json.loads(facts.read_text()))
         yield shop
+        if not request.session.testsfailed:
+            log.unlink()
 
 
 @pytest.fixture

@@ -340,15 +340,6 @@ class Shop:
     def forget_token(self) -> None:
         self.database.run("UPDATE viva_connection SET access_token = NULL")
 
-    def give_token(self, token: str) -> None:
-        """Put an access token where all workers find it, but for one that is fetching its own."""
-        self.database.run(
-            """UPDATE viva_connection SET access_token = %s,
-                   expires_at = extract(epoch FROM now()) + 3600 WHERE account_id = %s""",
-            token,
-            self.facts["accounts"][0],
-        )
-
     @contextlib.contextmanager
     def rows_held(self, *cards: Card) -> Iterator[None]:
         """Somebody holds these payments' rows: Odoo has Viva's answers and cannot write them down."""

@@ -204,6 +204,37 @@ class TestTillAway:
         assert (again.send()["state"], again.status["reason"]) == ("refused", "already_paid")
 
 
+@pytest.mark.parametrize(
+    ("state", "action"),
+    [
+        ("pending", None),
+        ("unknown", ("tap", {"amount": 1})),
+        ("approved", ("tap", {})),
+        ("declined", ("decline", {})),
+        ("cancelled", ("cancel", {})),
+        ("failed", ("walk_away", {})),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_tab_is_reloaded(shop: Shop, state: str, action: tuple[str, dict[str, object]] | None):
+    """In each state: the order is synced, the tab comes back, the line knows its payment."""
+    card = shop.till.charge(shop.first)
+    if action:
+        shop.viva.act(action[0], shop.first, **action[1])
+        card.until(state)
+    card.order.sync()
+    (found,) = card.order.find()
+    assert (found["attempt"], found["state"]) == (card.attempt, state)
+    assert (found["payment_uuid"], found["final"]) == (
+        card.payment_uuid,
+        state not in ("pending", "unknown"),
+    )
+    assert card.send()["state"] == state
+    assert len(shop.viva.sessions()) == 1
+    proofs = {"pending": "open", "unknown": "unknown", "approved": "proven"}
+    assert card.order.payments[card.payment_uuid]["viva_state"] == proofs.get(state, "unproven")
+
+
 def test_order_is_synced_while_the_card_is_awaited(shop: Shop):
     card = shop.till.charge(shop.first)
     waiting = background(lambda: card.until("approved"))

@@ -11,7 +11,7 @@ from shop import Card, Shop
 Behaviour = Callable[[Card, threading.Event], None]
 
 TILLS = 10
-SALES = 40
+SALES = 30
 SLOWEST_CASH_SALE = 1.0  # at the 95th percentile
 
 

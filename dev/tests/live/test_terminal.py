@@ -198,6 +198,17 @@ def test_transaction_that_is_in_the_ledger_already(shop: Shop):
     assert second.until("unknown")["reason"] == "transaction_id"
 
 
+def test_no_that_cannot_be_compared_with_the_list(shop: Shop):
+    """A customer may have tried again and paid: without the list of the day a no is not believed."""
+    shop.viva.faults(list_status=[503, 502, 500], webhook={"never": True})
+    card = shop.till.charge(shop.first)
+    shop.viva.act("cancel", shop.first)
+    until(lambda: shop.viva.control("GET", "terminals")[4]["state"] == "idle")
+    for _number in range(3):
+        assert card.check()["state"] == "pending"
+    assert card.check()["state"] == "cancelled"
+
+
 def test_tip_at_the_terminal(shop: Shop):
     """The tip is charged beside the amount and does not spoil it."""
     card = shop.till.charge(shop.first)

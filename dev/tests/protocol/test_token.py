@@ -11,13 +11,13 @@ from drivers import (
     ConnectFailed,
     CredentialsError,
     IndeterminateError,
+    LoginUnavailable,
     MemoryTokenStore,
     PermissionDenied,
     ResponseLost,
     Token,
     TokenBusy,
     TokenSource,
-    LoginUnavailable,
     Unreachable,
 )
 
