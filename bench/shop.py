@@ -55,6 +55,8 @@ class Shop:
         """Make what the bench needs beside the demo shop, and open the till."""
         self.config = self._id("pos.config", TILL)
         self.company = self._id("res.company", TILL)
+        # What a till sends along with each call.
+        self.context = {"lang": "en_US", "tz": "UTC", "allowed_company_ids": [self.company]}
         self.product = self._create(
             "product.product",
             name="Bench coffee",
@@ -181,7 +183,7 @@ class Shop:
             "lines": [(0, 0, line)],
             "payment_ids": [(0, 0, payment)] if cash else [],
         }
-        client.call("pos.order", "sync_from_ui", [order])
+        client.call("pos.order", "sync_from_ui", [order], context=self.context)
         return order
 
 

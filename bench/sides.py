@@ -100,13 +100,17 @@ class Ours(Side):
             "amount_minor": PRICE_MINOR,
             "terminal_id": self.shop.terminals[terminal],
         }
-        status = client.call("viva.transaction", "pos_charge", request)
+        status = client.call(
+            "viva.transaction", "pos_charge", request, context=self.shop.context
+        )
         if status["final"]:
             raise RuntimeError(f"The sale was not taken: {status['message']}")
         return Sale(request["attempt"], self._reference(), terminal)
 
     def ask(self, client: Client, sale: Sale) -> bool:
-        (status,) = client.call("viva.transaction", "pos_check", [sale.key])
+        (status,) = client.call(
+            "viva.transaction", "pos_check", [sale.key], context=self.shop.context
+        )
         self.poll_s = status["poll_ms"] / 1000
         return status["final"]
 
@@ -155,4 +159,5 @@ class Peer(Side):
 
     def _call(self, client: Client, name: str, terminal: str, argument) -> dict:
         method = self.shop.peer_methods[terminal]
-        return client.call("pos.payment.method", name, [method], argument)
+        context = self.shop.context
+        return client.call("pos.payment.method", name, [method], argument, context=context)
