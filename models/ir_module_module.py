@@ -7,7 +7,7 @@ class IrModuleModule(models.Model):
 
     def button_uninstall(self):
         """Refuse to forget card payments of which nobody knows yet whether they were charged."""
-        if "viva_payments" in self.mapped("name"):
+        if "viva_payments" in (self | self.downstream_dependencies()).mapped("name"):
             unsettled = self.env["viva.transaction"].sudo().search([("is_unsettled", "=", True)])
             if unsettled:
                 raise UserError(

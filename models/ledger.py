@@ -21,6 +21,7 @@ CONTEXT_KEY = "viva_machine"
 
 ATTEMPTS = 5
 # The steps are the history: no chatter about each write.
+_KEPT = ("lang", "tz", "allowed_company_ids")
 _QUIET = {
     "tracking_disable": True,
     "mail_create_nolog": True,
@@ -43,7 +44,9 @@ def is_machine(env):
 def own_cursor(env):
     """An environment (superuser rights, the same user) on a cursor of its own, committed at the end."""
     with env.registry.cursor() as cr:
-        context = {**env.context, **_QUIET, CONTEXT_KEY: MACHINE}
+        # Of a caller's context only this: defaults or switches of a tab must not reach the ledger.
+        kept = {name: env.context[name] for name in _KEPT if name in env.context}
+        context = {**kept, **_QUIET, CONTEXT_KEY: MACHINE}
         yield api.Environment(cr, env.uid, context, su=True)
 
 

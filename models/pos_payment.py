@@ -58,9 +58,7 @@ class PosPayment(models.Model):
             return "open"
         if transaction.state != "approved" or transaction.is_contradicted:
             return "unproven"
-        if transaction.child_ids.filtered(
-            lambda child: child.origin == "viva" and child.state == "approved"
-        ):
+        if transaction._reported_reversals():
             return "reversed"
         paid = transaction.approved_amount - transaction.tip_amount - transaction.surcharge_amount
         if self.currency_id.compare_amounts(paid, self.amount):

@@ -1,3 +1,4 @@
+import hashlib
 import ipaddress
 import secrets
 import uuid
@@ -268,7 +269,11 @@ class VivaAccount(models.Model):
     def create(self, vals_list):
         for vals in vals_list:
             self._tidy(vals)
-        return super().create(vals_list)
+        accounts = super().create(vals_list)
+        self.env["viva.connection"].sudo().create(
+            [{"account_id": account.id} for account in accounts]
+        )
+        return accounts
 
     def write(self, vals):
         self._tidy(vals)
@@ -281,7 +286,10 @@ class VivaAccount(models.Model):
                 vals["webhook_key"] = False
         result = super().write(vals)
         if changed:
-            self.env["viva.connection"].sudo().search([("account_id", "in", self.ids)]).unlink()
+            connections = self.env["viva.connection"].sudo()
+            connections.search([("account_id", "in", self.ids)]).write(
+                {"access_token": False, "expires_at": 0, "failures": 0, "silent_until": False}
+            )
             self.terminal_ids._compute_environment_key()
         return result
 
@@ -337,9 +345,10 @@ class VivaAccount(models.Model):
         """Where a terminal id is unique: one Viva environment."""
         self.ensure_one()
         account = self.sudo()
-        return (
-            account.environment if account.environment != "custom" else f"custom {account.api_url}"
-        )
+        if account.environment != "custom":
+            return account.environment
+        # Cashiers see this key, but not the address itself.
+        return f"custom {hashlib.sha256((account.api_url or '').encode()).hexdigest()[:12]}"
 
     def _transport(self):
         return _TRANSPORT

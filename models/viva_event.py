@@ -114,16 +114,20 @@ class VivaEvent(models.Model):
         is_new = bool(self.env.cr.fetchone())
         if is_new and transaction:
             transaction._tell()
-            if self._needs_processing(event_type, transaction):
+            if event_type == REVERSAL or (
+                event_type in SUCCESSES and transaction.state in FINAL_NO
+            ):
                 self.env.ref("viva_payments.cron_settle")._trigger()
         return is_new
 
     @staticmethod
     def _needs_processing(event_type, transaction):
-        """Whether an event says more than "ask now": a reversal, or a success of what counts as not charged."""
+        """Whether an event says more than "ask now": a reversal, or a success of what is not, or will not be, approved."""
         if not transaction:
             return False
-        return event_type == REVERSAL or (event_type in SUCCESSES and transaction.state in FINAL_NO)
+        return event_type == REVERSAL or (
+            event_type in SUCCESSES and transaction.state != "approved"
+        )
 
     @staticmethod
     def _message_key(message):
@@ -192,6 +196,8 @@ class VivaEvent(models.Model):
 
     def _apply_late_success(self, transaction):
         """Viva reports a success of what it had called not charged: ask again, and tell a person."""
+        if transaction.is_unsettled:
+            return  # its end is compared with this event then
         self.is_processed = True
         if transaction.state in FINAL_NO:
             transaction.write({"recheck_at": fields.Datetime.now()})
@@ -203,7 +209,11 @@ class VivaEvent(models.Model):
             )
 
     def _apply_reversal(self, parent):
-        """Viva has given money back that we did not give back: a child transaction, and an alarm."""
+        """Viva reports money given back that we did not give back: a child transaction in doubt, and an alarm.
+
+        An event decides nothing: the child counts only when a person has confirmed it (Decide). Reading it back from
+        Viva's transactions API is not built.
+        """
         data = (self.payload or {}).get("EventData") or {}
         if parent.state != "approved":
             # The reversal was faster than the sale.
@@ -212,6 +222,8 @@ class VivaEvent(models.Model):
             return
         self.is_processed = True
         viva_id, amount = data.get("TransactionId"), 0
+        if data.get("StatusId") not in (None, "F"):
+            return  # an attempt to give back that did not succeed
         # Without an identifier it cannot be told from a repetition: a person looks at it.
         if _is_identifier(viva_id, 255):
             if self._is_in_ledger(viva_id, parent.environment):
@@ -227,11 +239,11 @@ class VivaEvent(models.Model):
                     "session_id": str(uuid.uuid4()),
                     "operation": "void" if data.get("TransactionTypeId") in (7, 84) else "refund",
                     "origin": "viva",
-                    "state": "approved",
-                    "settled_at": fields.Datetime.now(),
+                    "state": "unknown",
+                    "reason": "reversal",
+                    "sent_at": fields.Datetime.now(),
                     "parent_id": parent.id,
                     "amount": to_major(amount, parent.currency_id.name),
-                    "approved_amount": to_major(amount, parent.currency_id.name),
                     "viva_transaction_id": viva_id,
                     **{
                         field: parent[field].id
@@ -257,10 +269,10 @@ class VivaEvent(models.Model):
             child._step("event", note=self.event_name, raw=self.payload)
         parent._step("event", note=self.event_name, raw=self.payload)
         parent._alarm(
-            self.env._("Viva has reversed this payment"),
+            self.env._("Viva reports that this payment was reversed"),
             self.env._(
-                "Viva gave the money (or part of it) back without Odoo's doing. The order counts as paid: ask the "
-                "customer for another payment, or correct the books."
+                "An event says that Viva gave the money (or part of it) back without Odoo's doing. Look into Viva's "
+                "portal, then decide on the reversal in the list of transactions. The order counts as paid until then."
             ),
         )
         parent._tell()
@@ -277,7 +289,8 @@ class VivaEvent(models.Model):
         number that exceeds what is left but fits as minor units is read as such.
         """
         currency = parent.currency_id.name
-        left = to_minor(parent.approved_amount - parent.reversed_amount, currency)
+        reported = sum(parent._reported_reversals().mapped("amount"))
+        left = to_minor(parent.approved_amount - reported, currency)
         value = data.get("Amount")
         if isinstance(value, bool) or not isinstance(value, int | float):
             return 0

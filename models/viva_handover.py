@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 
@@ -48,7 +48,7 @@ class VivaHandover(models.Model):
             for payment in payments
         ]
         handovers = self.sudo().create(rows)
-        for transaction in transactions.sudo():
+        for transaction in transactions.with_user(SUPERUSER_ID):
             transaction.activity_schedule(
                 "mail.mail_activity_data_todo",
                 summary=self.env._("Handed over when the session was closed"),

@@ -1,6 +1,6 @@
 import uuid
 
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 
 from ..drivers import states
@@ -161,6 +161,12 @@ class VivaTransaction(models.Model):
         help="Viva confirmed that it had received the request.",
     )
     abort_asked_at = fields.Datetime("Cancellation asked at", readonly=True, copy=False)
+    abort_refused = fields.Boolean(
+        "Cancellation not accepted",
+        readonly=True,
+        copy=False,
+        help="Viva did not take it: it may be asked again.",
+    )
     settled_at = fields.Datetime("Settled at", readonly=True, copy=False)
     holds_terminal = fields.Boolean("Holds the terminal", readonly=True, copy=False, index=True)
 
@@ -265,6 +271,12 @@ class VivaTransaction(models.Model):
             )
             transaction.reversed_amount = sum(reversals.mapped("approved_amount"))
 
+    def _reported_reversals(self):
+        """What Viva says to have given back by itself, confirmed by a person or not."""
+        return self.child_ids.filtered(
+            lambda child: child.origin == "viva" and child.state in ("unknown", "approved")
+        )
+
     @api.depends("state", "reason", "event_id", "is_forced", "is_contradicted", "abort_asked_at")
     @api.depends_context("lang")
     def _compute_message(self):
@@ -332,6 +344,8 @@ class VivaTransaction(models.Model):
         if moved:
             if (old, state) != ("sent", "pending"):  # that is the answer for which the till waits
                 self._tell()
+            if state == "approved" and self.operation == "sale":
+                self._alarm_if_paid_otherwise()
             if (old, state) in states.LATE_APPROVAL:
                 self._alarm(
                     self.env._("Charged after all"),
@@ -375,6 +389,27 @@ class VivaTransaction(models.Model):
                     {"attempt": transaction.attempt, "order_uuid": transaction.order_uuid},
                 )
 
+    def _alarm_if_paid_otherwise(self):
+        """Charged, while the order was paid in cash, thrown away or handed over meanwhile: a task to give it back."""
+        order = (
+            self.env["pos.order"].search([("uuid", "=", self.order_uuid)])
+            if self.order_uuid
+            else None
+        )
+        handed_over = self.env["viva.handover"].search_count(
+            [("transaction_id", "=", self.id)], limit=1
+        )
+        if order is None or self.is_attached or (order.state == "draft" and not handed_over):
+            return
+        self._alarm(
+            self.env._("Charged, but the order is paid otherwise"),
+            self.env._(
+                "The card was charged after order %s had been paid otherwise, cancelled or handed over. Give the "
+                "money back, or correct the order.",
+                self.order_reference,
+            ),
+        )
+
     def _alarm(self, summary, note):
         """A task for the person responsible for this account, once per subject."""
         self.ensure_one()
@@ -382,7 +417,9 @@ class VivaTransaction(models.Model):
         known = self.activity_ids.filtered(lambda activity: activity.summary == summary)
         if not known:
             # Quick: no e-mail goes out while a till waits.
-            self.with_context(mail_activity_quick_update=True).activity_schedule(
+            # Nobody's own: whoever happened to ask must not be able to delete it.
+            alarmed = self.with_user(SUPERUSER_ID).with_context(mail_activity_quick_update=True)
+            alarmed.activity_schedule(
                 "mail.mail_activity_data_warning",
                 summary=summary,
                 note=note,

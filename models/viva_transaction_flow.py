@@ -312,12 +312,25 @@ class VivaTransaction(models.Model):
                 )
             else:
                 # The card was faster than the answer to our request; or it counted as never arrived.
-                if transaction.state in FINAL_NO:
+                is_late = transaction.state in FINAL_NO
+                if is_late:
                     values["recheck_at"] = fields.Datetime.now()
                 transaction.write(values)
                 transaction._step("accepted", correlation_id=correlation_id)
+                if is_late:
+                    transaction._alarm(
+                        self.env._("On the terminal after it was given up"),
+                        self.env._(
+                            "Viva took the request after it had counted as never arrived. It is being cancelled; look "
+                            "at terminal %s.",
+                            transaction.terminal_id.display_name,
+                        ),
+                    )
+                    return True
+            return False
 
-        in_ledger(self.env, work)
+        if in_ledger(self.env, work):
+            self._abort(transaction_id, given_up=True)
 
     @api.model
     def _settle_error(self, transaction_id, error, state, reason):
@@ -485,12 +498,18 @@ class VivaTransaction(models.Model):
         }
         if state == "approved":
             values |= self._approval_values(outcome, verdict)
+            values |= {"is_contradicted": False, "recheck_at": False}
         elif state in FINAL_NO and final_no_needs_list(outcome):
             values["recheck_at"] = fields.Datetime.now() + timedelta(seconds=RECHECK_AFTER)
         if self.is_forced:
             self._confirm_forced(state, outcome, values)
         elif state == self.state == "unknown" and self.reason == reason:
             self.write({"holds_terminal": False})
+        elif self.state in FINAL_NO and state == "unknown":
+            self._contradict_no(reason, outcome)
+        elif self.state == "approved" and state != "approved":
+            # Looked at once more after a person's decision: that alarm was raised already.
+            self.write({"recheck_at": False})
         elif self.state in FINAL_NO and state != "approved":
             # Viva repeats its no. Unless an event contradicts it (the list may lag), that is that.
             goes_on = self._has_success_event() and self._age() < CONTRADICTION_SECONDS
@@ -499,6 +518,24 @@ class VivaTransaction(models.Model):
             self._move(
                 state, kind="read", note=outcome.message, raw=dict(outcome.raw), values=values
             )
+
+    def _contradict_no(self, reason, outcome):
+        """After a final no Viva tells of a success that is not what was asked: a person has to look."""
+        goes_on = self._age() < CONTRADICTION_SECONDS
+        self.write({"recheck_at": fields.Datetime.now() if goes_on else False})
+        if self.is_contradicted:
+            return
+        self.write({"is_contradicted": True})
+        self._step("read", note=f"{reason} {outcome.message}", raw=dict(outcome.raw))
+        self._alarm(
+            self.env._("Viva contradicts itself"),
+            self.env._(
+                "The payment counts as not charged, but Viva also reports a success that differs from what was asked "
+                "(%(reason)s). Look into Viva's portal for reference %(reference)s.",
+                reason=reason,
+                reference=self.merchant_reference,
+            ),
+        )
 
     def _confirm_forced(self, state, outcome, values):
         """Viva's answer to what a person has decided: confirmation, or an alarm."""
@@ -520,7 +557,8 @@ class VivaTransaction(models.Model):
                 values={**values, "is_forced": False},
             )
         elif booked_as_charged:
-            self.write({"is_forced": False, "is_contradicted": True})
+            second_look = values.get("recheck_at", False)
+            self.write({"is_forced": False, "is_contradicted": True, "recheck_at": second_look})
             self._step("read", note=outcome.message, raw=dict(outcome.raw))
             self._alarm(
                 self.env._("Booked as paid, but Viva did not charge"),
@@ -530,7 +568,8 @@ class VivaTransaction(models.Model):
                 ),
             )
         else:
-            self.write({"is_forced": False, "is_contradicted": False})
+            second_look = values.get("recheck_at", False)
+            self.write({"is_forced": False, "is_contradicted": False, "recheck_at": second_look})
             self._step(
                 "read", note=self.env._("Viva confirms what was decided."), raw=dict(outcome.raw)
             )
@@ -649,12 +688,15 @@ class VivaTransaction(models.Model):
     # -- cancel ----------------------------------------------------------------------------------
 
     @api.model
-    def _abort(self, transaction_id):
-        """Ask Viva to cancel the request on the terminal. Only a hope: the card may win, so it is watched on."""
+    def _abort(self, transaction_id, *, given_up=False):
+        """Ask Viva to cancel the request on the terminal. Only a hope: the card may win, so it is watched on.
+
+        :param given_up: also when the payment counts as failed already
+        """
 
         def note(env):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
-            if transaction.state not in ("sent", "pending", "unknown"):
+            if transaction.state not in ("sent", "pending", "unknown") and not given_up:
                 return None
             if transaction.account_id.is_foreign_database:
                 return None
@@ -671,9 +713,10 @@ class VivaTransaction(models.Model):
         if prepared is None:
             return
         driver, request = prepared
-        correlation_id, raw = "", None
+        correlation_id, raw, refused = "", None, True
         try:
             accepted = driver.abort(request)
+            refused = False
             connection.heard()
             words, correlation_id = (
                 self.env._("Viva passes it on to the terminal."),
@@ -685,11 +728,13 @@ class VivaTransaction(models.Model):
             words, raw = self.env._("Viva has nothing to cancel."), error.raw
         except VivaError as error:
             self._note_silence(connection, error)
+            refused = not isinstance(error, AnswerLost)
             words, correlation_id, raw = str(error), error.correlation_id, error.raw
 
         def answer(env):
-            env["viva.transaction"].browse(transaction_id)._step(
-                "abort", note=words, correlation_id=correlation_id, raw=raw
-            )
+            transaction = env["viva.transaction"].browse(transaction_id)._lock()
+            if transaction.abort_refused != refused:
+                transaction.write({"abort_refused": refused})
+            transaction._step("abort", note=words, correlation_id=correlation_id, raw=raw)
 
         in_ledger(self.env, answer)

@@ -7,11 +7,12 @@ from odoo import api, fields, models
 
 from .ledger import in_ledger, own_cursor
 from .viva_transaction import UNSETTLED
-from .viva_transaction_flow import DEADLINE
+from .viva_transaction_flow import AFTER_ABORT, DEADLINE
 
 _logger = logging.getLogger(__name__)
 
 ALARM_AFTER_MINUTES = 15
+NO_ANSWER_AFTER = DEADLINE + 2 * AFTER_ABORT  # seconds; whatever Viva answers ends it before
 FORCED_DAYS = 7  # so long a person's decision is compared with what Viva says
 
 
@@ -64,14 +65,19 @@ class VivaTransaction(models.Model):
         if lapsed:
             self._abort(transaction_id)
         in_ledger(
-            self.env, lambda env: env["viva.transaction"].browse(transaction_id)._alarm_if_old()
+            self.env, lambda env: env["viva.transaction"].browse(transaction_id)._tend_unsettled()
         )
 
-    def _alarm_if_old(self):
+    def _tend_unsettled(self):
+        """What time alone brings: no answer at all makes it unknown, long doubt makes it a task."""
         self._lock()
+        if self.state in ("sent", "pending") and self._age() > NO_ANSWER_AFTER:
+            # Viva refuses every question (credentials, faults): nobody knows any more.
+            self._move("unknown", kind="alarm", values={"reason": "no_answer"})
         self._free_terminal(self.terminal_id)
         limit = fields.Datetime.now() - timedelta(minutes=ALARM_AFTER_MINUTES)
-        if self.state == "unknown" and not self.alarmed_at and self.sent_at < limit:
+        is_doubtful = self.is_unsettled and self.origin == "odoo"
+        if is_doubtful and not self.alarmed_at and (self.sent_at or self.create_date) < limit:
             self.write({"alarmed_at": fields.Datetime.now()})
             self._alarm(
                 self.env._("Card payment unknown"),

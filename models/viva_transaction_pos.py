@@ -1,13 +1,14 @@
 """What the till may ask. The tab names a payment and an amount; the server derives everything else."""
 
 import re
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..drivers import VIVA_CURRENCIES, exponent, to_major, to_minor
 from .ledger import in_ledger, own_cursor
-from .viva_transaction_flow import Refused
+from .viva_transaction_flow import TERMINAL_FREE_AFTER_ABORT, Refused
 
 MANAGER = "viva_payments.group_viva_manager"
 _UUID = re.compile(r"[0-9a-zA-Z-]{8,64}")
@@ -337,10 +338,20 @@ class VivaTransaction(models.Model):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
             if not transaction._may_decide():
                 raise UserError(env._("This payment needs no decision: %s", transaction.message))
+            if state == "failed" and transaction._may_be_live():
+                raise UserError(
+                    env._(
+                        "Terminal %(terminal)s may still ask for the card. Cancel the payment first; %(seconds)s seconds "
+                        "later it can be marked as not charged.",
+                        terminal=transaction.terminal_id.display_name,
+                        seconds=TERMINAL_FREE_AFTER_ABORT,
+                    )
+                )
             values = {
                 "forced_by": person.id,
                 "forced_reason": reason,
-                "is_forced": True,
+                # A reversal that Viva has reported cannot be read back: the person's word is final.
+                "is_forced": transaction.origin == "odoo",
                 "reason": "person",
                 "holds_terminal": False,
             }
@@ -349,6 +360,11 @@ class VivaTransaction(models.Model):
             transaction._move(state, kind="person", note=f"{person.name}: {reason}", values=values)
 
         in_ledger(self.env, work)
+
+    def _may_be_live(self):
+        """Whether the request may still be on the terminal: no end is known, nor was it cancelled long ago."""
+        limit = fields.Datetime.now() - timedelta(seconds=TERMINAL_FREE_AFTER_ABORT)
+        return self.holds_terminal and not (self.abort_asked_at and self.abort_asked_at < limit)
 
     def _may_decide(self):
         self.ensure_one()
@@ -386,6 +402,7 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         currency = self.currency_id.name
         is_unsettled = self.is_unsettled
+        is_cancelling = bool(self.abort_asked_at) and not self.abort_refused
         age = self._age()
         message = self.message
         if silent and is_unsettled:
@@ -416,12 +433,12 @@ class VivaTransaction(models.Model):
             "asked_at": fields.Datetime.to_string(self.sent_at or self.create_date),
             "age_s": age,
             "poll_ms": self._poll_ms(silent, age),
-            "can_cancel": is_unsettled and not self.abort_asked_at,
+            "can_cancel": is_unsettled and not is_cancelling,
             "can_check": is_unsettled,
             "can_force": may_decide and self._may_decide(),
             "silent": silent,
             "demo": self.is_demo,
-            "abort_asked": bool(self.abort_asked_at),
+            "abort_asked": is_cancelling,
             "result": self._result(),
         }
 

@@ -31,7 +31,7 @@ class VivaTransaction(models.Model):
         return self.env._("Sending to terminal %s …", self.terminal_id.display_name)
 
     def _words_pending(self):
-        if self.abort_asked_at:
+        if self.abort_asked_at and not self.abort_refused:
             return self.env._("Cancelling on terminal %s …", self.terminal_id.display_name)
         return self.env._("Waiting for the card on terminal %s", self.terminal_id.display_name)
 
@@ -39,6 +39,8 @@ class VivaTransaction(models.Model):
         if self.forced_by and not self.viva_transaction_id:
             return self.env._("Accepted by %s. Viva has not confirmed it yet.", self.forced_by.name)
         card = " ".join(filter(None, [self.card_brand, self.card_last4 and f"••{self.card_last4}"]))
+        if self._reported_reversals():
+            return self.env._("Viva reports that it gave this payment back. Call a manager.")
         if self.reason == "approved_after_cancel":
             return self.env._(
                 "Approved after you cancelled: the customer WAS charged (%s). Keep the payment, or give the money back.",
@@ -148,6 +150,10 @@ class VivaTransaction(models.Model):
             "answer": self.env._("a contradictory answer"),
             "transaction_id": self.env._("a payment that is booked already"),
         }
+        if self.reason == "reversal":
+            return self.env._(
+                "Viva reports that this money was given back. Look into Viva's portal, then decide."
+            )
         if self.reason in differs:
             return self.env._(
                 "Viva reports %s than was asked for. The customer may have been charged: call a manager.",

@@ -221,6 +221,14 @@ class TestClosing(ClosingCase):
         self.assertTrue(order.viva_has_unproven)
         self.assertBlocked(order.pos_reference)
         # It was never paid in the end: the books may be corrected.
+        self.env["viva.decide.wizard"].with_user(self.manager).create(
+            {
+                "transaction_id": sale.child_ids.id,
+                "decision": "approved",
+                "reason": "seen in the portal",
+            }
+        ).action_decide()
+        self.env.invalidate_all()
         order.payment_ids.with_user(self.cashier).payment_method_id = self.cash
         self.assertEqual(self.close(), {"successful": True})
 

@@ -28,6 +28,9 @@ class TestDecide(VivaCase):
         return self.managers_ledger.pos_force(attempt, reason)
 
     def decide(self, attempt, decision, reason="Viva's portal shows nothing"):
+        if decision == "failed" and self.transaction(attempt).holds_terminal:
+            # The request was cancelled and has lapsed on the device.
+            self.amend(attempt, abort_asked_at=fields.Datetime.now() - timedelta(seconds=200))
         wizard = self.env["viva.decide.wizard"].with_user(self.manager)
         wizard = wizard.create(
             {
@@ -152,6 +155,26 @@ class TestDecide(VivaCase):
         self.assertEqual((transaction.state, transaction.reason), ("failed", "person"))
         self.assertIn(self.manager.name, transaction.message)
         self.assertFalse(self.transaction(attempt).is_unsettled, "the order may be charged again")
+
+    def test_not_charged_only_when_the_terminal_is_quiet(self):
+        """Two terminals must not ask for the money of one order."""
+        request, _status = self.charge()
+        attempt = request["attempt"]
+        self.amend(attempt, sent_at=fields.Datetime.now() - timedelta(seconds=61))
+        wizard = (
+            self.env["viva.decide.wizard"]
+            .with_user(self.manager)
+            .create(
+                {
+                    "transaction_id": self.transaction(attempt).id,
+                    "decision": "failed",
+                    "reason": "customer left",
+                }
+            )
+        )
+        with self.assertRaisesRegex(UserError, "may still ask for the card"):
+            wizard.action_decide()
+        self.assertEqual(self.transaction(attempt).state, "pending")
 
     def test_decided_order_may_be_charged_again(self):
         order = self.make_order()

@@ -8,9 +8,9 @@ class VivaDecideWizard(models.TransientModel):
     _description = "Decide a doubtful card payment"
 
     transaction_id = fields.Many2one("viva.transaction", required=True, readonly=True)
-    message = fields.Char(related="transaction_id.message")
+    message = fields.Char(related="transaction_id.message", related_sudo=False)
     decision = fields.Selection(
-        [("approved", "The customer was charged"), ("failed", "The customer was not charged")],
+        [("approved", "Yes, the money has moved"), ("failed", "No, the money has not moved")],
         required=True,
     )
     reason = fields.Char(
@@ -23,5 +23,6 @@ class VivaDecideWizard(models.TransientModel):
         transactions._require_cashier()
         person = transactions._deciding_person(None)
         self.transaction_id.check_access("read")
+        transactions._check(self.transaction_id.ids)
         transactions._decide(self.transaction_id.id, self.decision, self.reason, person)
         return {"type": "ir.actions.client", "tag": "soft_reload"}

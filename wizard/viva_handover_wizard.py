@@ -14,6 +14,7 @@ class VivaHandoverWizard(models.TransientModel):
     @api.depends("session_id")
     def _compute_findings(self):
         for wizard in self:
+            wizard.session_id.check_access("read")
             transactions, payments = wizard.session_id._viva_findings()
             lines = [transaction._finding() for transaction in transactions]
             lines += [payment._viva_headline() for payment in payments]

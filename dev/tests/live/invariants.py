@@ -25,8 +25,8 @@ class Watch:
         return self.shop.database.run(
             """SELECT t.*, round(amount * 100)::int AS asked_minor,
                       round(approved_amount * 100)::int AS approved_minor,
-                      (SELECT coalesce(round(sum(c.approved_amount) * 100)::int, 0) FROM viva_transaction c
-                        WHERE c.parent_id = t.id AND c.state = 'approved') AS reversed_minor
+                      (SELECT coalesce(round(sum(c.amount) * 100)::int, 0) FROM viva_transaction c
+                        WHERE c.parent_id = t.id AND c.state IN ('approved', 'unknown')) AS reversed_minor
                FROM viva_transaction t WHERE id > %s AND origin = 'odoo' ORDER BY id""",
             self._first_id,
         )
