@@ -4,6 +4,7 @@ from . import (
     test_closing,
     test_decide,
     test_documentation,
+    test_hostile,
     test_i18n,
     test_install,
     test_job,
