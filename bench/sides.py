@@ -100,9 +100,7 @@ class Ours(Side):
             "amount_minor": PRICE_MINOR,
             "terminal_id": self.shop.terminals[terminal],
         }
-        status = client.call(
-            "viva.transaction", "pos_charge", request, context=self.shop.context
-        )
+        status = client.call("viva.transaction", "pos_charge", request, context=self.shop.context)
         if status["final"]:
             raise RuntimeError(f"The sale was not taken: {status['message']}")
         return Sale(request["attempt"], self._reference(), terminal)

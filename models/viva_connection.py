@@ -77,11 +77,16 @@ class ConnectionStore:
             )
             yield env.cr.fetchone()[0]
 
-    def is_silent(self):
-        """Whether Viva left the last calls unanswered, so that nobody should wait for it now."""
-        with own_cursor(self._env) as env:
-            until = self._connection(env).silent_until
-            return bool(until and until > fields.Datetime.now())
+    def is_silent(self, env=None):
+        """Whether Viva left the last calls unanswered, so that nobody should wait for it now.
+
+        :param env: of a cursor that is open anyway and sees what is committed
+        """
+        if env is None:
+            with own_cursor(self._env) as env:
+                return self.is_silent(env)
+        until = self._connection(env).silent_until
+        return bool(until and until > fields.Datetime.now())
 
     def may_ask(self):
         """Whether to call Viva now. After a silence one caller tries; for the others it goes on."""

@@ -344,8 +344,6 @@ class VivaTransaction(models.Model):
         if moved:
             if (old, state) != ("sent", "pending"):  # that is the answer for which the till waits
                 self._tell()
-            if state == "approved" and self.operation == "sale":
-                self._alarm_if_paid_otherwise()
             if (old, state) in states.LATE_APPROVAL:
                 self._alarm(
                     self.env._("Charged after all"),
@@ -355,6 +353,8 @@ class VivaTransaction(models.Model):
                         old=dict(self._fields["state"]._description_selection(self.env))[old],
                     ),
                 )
+            elif state == "approved" and self.operation == "sale":
+                self._alarm_if_paid_otherwise()
         return moved
 
     def _step(self, kind, *, note="", raw=None, correlation_id=""):
@@ -429,5 +429,6 @@ class VivaTransaction(models.Model):
     @api.model
     def _new_reference(self):
         """A reference of ours: short enough to read out, unique also between copies of a database."""
-        name = self.env["ir.sequence"].next_by_code("viva.transaction")
+        # Without a time zone in the context, the sequence reads the user's, and so the whole partner.
+        name = self.env["ir.sequence"].with_context(tz="UTC").next_by_code("viva.transaction")
         return name, f"{name}-{uuid.uuid4().hex[:8]}"

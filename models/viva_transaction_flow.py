@@ -69,6 +69,19 @@ TERMINAL_FREE_AFTER_ABORT = (
 FREE_UNKNOWN_TERMINAL = True
 
 
+# What a request to Viva is made of; a transaction has five times as many columns.
+_REQUEST_FIELDS = (
+    "account_id",
+    "amount",
+    "cash_register_id",
+    "currency_id",
+    "merchant_reference",
+    "order_reference",
+    "sent_at",
+    "session_id",
+    "terminal_viva_id",
+)
+
 _REASONS = {
     CredentialsError: "credentials",
     PermissionDenied: "permission",
@@ -278,6 +291,7 @@ class VivaTransaction(models.Model):
     def _prepare_sale(self, transaction_id):
         with own_cursor(self.env) as env:
             transaction = env["viva.transaction"].browse(transaction_id)
+            transaction.fetch(_REQUEST_FIELDS)
             currency = transaction.currency_id.name
             request = SaleRequest(
                 session_id=transaction.session_id,
@@ -305,6 +319,7 @@ class VivaTransaction(models.Model):
     def _settle_accepted(self, transaction_id, correlation_id):
         def work(env):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
+            transaction.fetch(["state", "company_id"])
             values = {"acknowledged": True}
             if transaction.state == "sent":
                 transaction._move(
@@ -347,7 +362,7 @@ class VivaTransaction(models.Model):
                 note=str(error),
                 raw=error.raw,
                 correlation_id=error.correlation_id,
-                values={"reason": reason, "viva_message": error.detail or False},
+                values={"reason": reason, "viva_message": error.status and error.detail},
             )
 
         in_ledger(self.env, work)

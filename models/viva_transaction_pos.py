@@ -207,13 +207,16 @@ class VivaTransaction(models.Model):
             [("id", "=", request["pos_session_id"]), ("company_id", "in", self.env.companies.ids)],
             ["state", "config_id", "company_id"],
         )
-        session.config_id.fetch(["journal_id", "company_id", "rounding_method"])
+        session.config_id.fetch(["company_id", "currency_id", "rounding_method"])
         order = self.env["pos.order"].search_fetch(
             [("uuid", "=", request["order_uuid"]), ("company_id", "=", session.company_id.id)],
             ["uuid", "state", "name", "pos_reference", "amount_total", "config_id", "company_id"],
         )
         method = self.env["pos.payment.method"].search_fetch(
-            [("id", "=", request["payment_method_id"])],
+            [
+                ("id", "=", request["payment_method_id"]),
+                ("config_ids", "in", session.config_id.ids),
+            ],
             ["company_id", "use_payment_terminal", "viva_terminal_ids"],
         )
         if not session or session.state != "opened":
@@ -229,7 +232,7 @@ class VivaTransaction(models.Model):
             raise Refused(
                 self.env._("This order is paid or cancelled already. Nothing was charged."), "order"
             )
-        if method not in session.config_id.payment_method_ids or not method._is_viva():
+        if not method or not method._is_viva():
             raise Refused(
                 self.env._("This payment method does not belong to this till. Reload the till."),
                 "method",
@@ -390,7 +393,7 @@ class VivaTransaction(models.Model):
         with own_cursor(self.env) as env:
             transactions = env["viva.transaction"].browse(ids)
             silent = {
-                account.id: env["viva.connection"]._store(account).is_silent()
+                account.id: env["viva.connection"]._store(account).is_silent(env)
                 for account in transactions.filtered("is_unsettled").account_id
             }
             return [

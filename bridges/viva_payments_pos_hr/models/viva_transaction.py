@@ -73,6 +73,6 @@ class VivaTransaction(models.Model):
         return employee.user_id
 
     def _status(self, silent, may_decide):
-        if self.pos_config_id.module_pos_hr:
-            may_decide = self._may_decide() and bool(self._deciders(self.company_id))
+        if self._may_decide() and self.pos_config_id.module_pos_hr:
+            may_decide = bool(self._deciders(self.company_id))
         return super()._status(silent, may_decide)

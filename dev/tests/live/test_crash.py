@@ -159,7 +159,10 @@ def test_taken_when_it_already_counted_as_never_arrived(shop: Shop):
     until(shop.viva.charges)
     shop.run_job()
     assert card.row()["state"] == "approved"
-    assert shop.activities(card) == ["Charged after all"]
+    assert shop.activities(card) == [
+        "On the terminal after it was given up",
+        "Charged after all",
+    ]
 
 
 class TestRepeated:
