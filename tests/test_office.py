@@ -1,9 +1,13 @@
 """What the back office shows of card payments, and its dialogs."""
 
+from datetime import datetime
+
 from odoo.exceptions import UserError
 from odoo.tests import Form
 
 from .common import VivaCase
+
+LONG_AGO = datetime(2020, 1, 1)
 
 
 class TestOffice(VivaCase):
@@ -47,6 +51,9 @@ class TestOffice(VivaCase):
         self.assertEqual(wizard.message, transaction.message)
         wizard.decision = "failed"
         wizard.reason = "Portal shows nothing"
+        with self.assertRaisesRegex(UserError, "may still ask for the card"):
+            wizard.save().action_decide()
+        self.amend(transaction.attempt, abort_asked_at=LONG_AGO)
         wizard.save().action_decide()
         transaction.invalidate_recordset()
         self.assertEqual(transaction.state, "failed")
