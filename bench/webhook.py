@@ -1,4 +1,8 @@
-"""200 payment events, 12 at a time, straight to Odoo's port: how many it takes in a second."""
+"""200 payment events, 12 at a time, straight to Odoo's port: how many it takes in a second.
+
+Once about payments that the till still waits for, so that each event is news to it; and once about payments
+that are settled, as when Viva repeats what it could not deliver.
+"""
 
 import http.client
 import json
@@ -10,29 +14,42 @@ from .report import Figure, median, percentile
 from .shop import WAITING, Shop, wait_until
 from .sides import Sale, Side
 
-EVENTS, AT_ONCE, ROUNDS = 200, 12, 3
+EVENTS, AT_ONCE, ROUNDS = 200, 12, 2
 GOAL = 15
 
 
 def measure(shop: Shop, sides: list[Side]) -> list[Figure]:
-    rates, worst, queries = {}, {}, {}
+    rates, settled_rates, worst, queries = {}, {}, {}, {}
     for side in sides:
         sales = _paid_sales(shop, side)
         _post_all(side, sales, EVENTS // 5)  # both workers are warm
         shop.log.forget()
-        rounds = [_post_all(side, sales, EVENTS) for _ in range(ROUNDS)]
-        rates[side.name] = median([EVENTS / seconds for seconds, _times in rounds])
-        worst[side.name] = median([percentile(times, 0.99) * 1000 for _seconds, times in rounds])
+        rates[side.name], worst[side.name] = _burst(side, sales)
         requests = shop.log.requests(side.paths["webhook"])
         queries[side.name] = median([request.queries for request in requests])
         for sale in sales:
             wait_until(lambda sale=sale, side=side: side.ask(shop.cashier, sale))
-    met = rates["ours"] >= GOAL * rates["peer"]
+        settled_rates[side.name], _worst = _burst(side, sales)
     return [
-        Figure("webhook_events", "per s", **rates, goal=f"{GOAL} x the peer's", met=met),
+        _rate("webhook_events", rates),
+        _rate("webhook_settled", settled_rates),
         Figure("webhook_p99", "ms", **worst),
         Figure("webhook_queries", "SQL", **queries),
     ]
+
+
+def _rate(name: str, rates: dict[str, float]) -> Figure:
+    met = rates["ours"] >= GOAL * rates["peer"]
+    return Figure(name, "per s", **rates, goal=f"{GOAL} x the peer's", met=met)
+
+
+def _burst(side: Side, sales: list[Sale]) -> tuple[float, float]:
+    """Events per second, and the 99th percentile of one in milliseconds; medians of some rounds."""
+    rounds = [_post_all(side, sales, EVENTS) for _ in range(ROUNDS)]
+    return (
+        median([EVENTS / seconds for seconds, _times in rounds]),
+        median([percentile(times, 0.99) * 1000 for _seconds, times in rounds]),
+    )
 
 
 def _paid_sales(shop: Shop, side: Side) -> list[Sale]:

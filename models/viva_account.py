@@ -401,7 +401,7 @@ class VivaAccount(models.Model):
 
     def _check_connection(self):
         account = self.sudo()
-        state, message = "ok", ""
+        state, message, devices = "ok", "", None
         webhook_key = account.webhook_key
         what = self.env._("Client ID and Client Secret")
         try:
@@ -444,6 +444,8 @@ class VivaAccount(models.Model):
                 "webhook_key": webhook_key,
             }
         )
+        if devices is not None:
+            account.terminal_ids._learn(devices)
         return state == "ok"
 
     def _devices(self):

@@ -273,19 +273,22 @@ class VivaTerminal(models.Model):
         """Read the status of these terminals at Viva."""
         for account, terminals in self.grouped("account_id").items():
             account._require_admin()
-            devices = {device.terminal_id: device for device in account._devices()}
-            for terminal in terminals:
-                device = devices.get(terminal.viva_id)
-                terminal.write(
-                    {
-                        "status": str(device.status_id)
-                        if device and 0 <= device.status_id <= 7
-                        else False,
-                        "status_at": fields.Datetime.now(),
-                        "store": (device.source_code if device else "") or terminal.store,
-                    }
-                )
+            terminals._learn(account._devices())
         return True
+
+    def _learn(self, devices):
+        """Keep what Viva's list says about these terminals; one that is not in it has no status."""
+        listed = {device.terminal_id: device for device in devices}
+        for terminal in self:
+            device = listed.get(terminal.viva_id)
+            known = device and device.status_id is not None and 0 <= device.status_id <= 7
+            terminal.write(
+                {
+                    "status": str(device.status_id) if known else False,
+                    "status_at": fields.Datetime.now(),
+                    "store": (device and device.source_code) or terminal.store,
+                }
+            )
 
     # -- what the till loads ---------------------------------------------------------------------
 

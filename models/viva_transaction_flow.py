@@ -648,7 +648,8 @@ class VivaTransaction(models.Model):
             return False
         if not self.abort_asked_at:
             return age > DEADLINE
-        if age > DEADLINE and (now - self.abort_asked_at).total_seconds() > AFTER_ABORT:
+        lapsed = (now - self.abort_asked_at).total_seconds() > AFTER_ABORT
+        if lapsed and (age > DEADLINE or not self.abort_refused):
             self._move("unknown", kind="read", note=answer.detail, values={"reason": "no_end"})
         return False
 

@@ -24,7 +24,8 @@ def main(arguments: list[str]) -> int:
         return 0
     began = time.monotonic()
     ports = {name: _port(name) for name in ("VIVA_HTTP_PORT", "VIVA_SIM_PORT")}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a script's "&" leaves SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     environment = prepare()
     with environment.postgres.running(), contextlib.ExitStack() as stack:
         database = _database(environment, fresh="--fresh" in arguments)
@@ -88,6 +89,6 @@ Ready after {seconds:.0f} s. Nothing here moves money.
   Back office       {office}/odoo    log in as admin, password admin
   Virtual terminal  {simulator.url}/terminal/{TERMINAL}
 
-Sell something, choose Card (Viva.com), then tap the card on the virtual terminal.
+Sell something, choose Card (Viva.com) and the terminal "Counter", then tap the card on the virtual terminal.
 A manager for forced payments: manager, password manager. Logs: {log_dir()}
 Ctrl-C stops everything.""")

@@ -108,6 +108,24 @@ test("declined, then the method tapped again: the same line is sent", async () =
     expect(order.payment_ids.map((line) => line.uuid)).toEqual([uuid]);
 });
 
+test("declined, the order changes, then the method tapped again: what is due now is asked", async () => {
+    const { server, method, order, screen } = await showScreen();
+    await screen.addNewPaymentLine(method);
+    await settle();
+    const asked = () =>
+        server.calls
+            .filter(([name]) => name === "charge")
+            .map(([, request]) => request.amount_minor);
+    server.set(server.charged[0], { state: "declined" });
+    await settle(1000);
+    order.lines[0].setQuantity(order.lines[0].qty + 1);
+    screen.addNewPaymentLine(method);
+    await settle();
+    expect(asked()).toHaveLength(2);
+    expect(asked()[1]).toBeGreaterThan(asked()[0]);
+    expect(asked()[1]).toBe(Math.round(order.remainingDue * 100));
+});
+
 test("an unknown line makes no room for another payment", async () => {
     const { store, server, method, order, screen } = await showScreen();
     await screen.addNewPaymentLine(method);

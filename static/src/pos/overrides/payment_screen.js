@@ -31,6 +31,11 @@ patch(PaymentScreen.prototype, {
         const uncharged = this.paymentLines.find((line) => this.isUnchargedVivaLine(line));
         if (uncharged?.payment_method_id.id === paymentMethod.id) {
             this.currentOrder.selectPaymentline(uncharged);
+            // The order may have changed since: the method asks for what is due now, as on a new line.
+            const due = this.currentOrder.getDefaultAmountDueToPayIn(paymentMethod);
+            if (uncharged.amount !== due) {
+                uncharged.setAmount(due);
+            }
             await this.sendPaymentRequest(uncharged);
             return true;
         }
