@@ -24,18 +24,25 @@ def main(names: list[str]) -> int:
     _stop_when_asked()
     began = time.monotonic()
     figures: list[Figure] = []
+    failed = []
     with shop.running(prepare()) as place:
         sides = [Ours(place), Peer(place)]
         for name in GROUPS:
             if not names or name in names:
-                with step(name):
-                    figures += importlib.import_module(f"bench.{name}").measure(place, sides)
+                try:
+                    with step(name):
+                        figures += importlib.import_module(f"bench.{name}").measure(place, sides)
+                except Problem:
+                    raise
+                except Exception as error:  # the other figures are worth having
+                    failed.append(f"{name} could not be measured: {error!r}")
     load = os.getloadavg()[0]
     say(f"\n{table(figures)}\n")
     for figure in figures:
         say(figure.line())
-    say(f"\n{time.monotonic() - began:.0f} s, load of the machine {load:.1f}")
-    return 0
+    say("\n".join(["", *failed]))
+    say(f"{time.monotonic() - began:.0f} s, load of the machine {load:.1f}")
+    return int(bool(failed))
 
 
 def _stop_when_asked() -> None:

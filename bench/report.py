@@ -1,5 +1,6 @@
 """Figures: a table for people, and one line each for programs."""
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Figure:
     @property
     def ratio(self) -> str:
         """Ours divided by the peer's."""
-        return f"{self.ours / self.peer:.2f}" if self.peer else "-"
+        return f"{self.ours / self.peer:.3g}" if self.peer else "-"
 
     def line(self) -> str:
         return (
@@ -53,7 +54,7 @@ def table(figures: Iterable[Figure]) -> str:
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that is not exceeded by ``share`` (0 to 1) of them."""
     ordered = sorted(values)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+    return ordered[math.ceil(share * len(ordered)) - 1]
 
 
 median = statistics.median

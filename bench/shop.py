@@ -16,7 +16,7 @@ from .access_log import AccessLog
 
 ADDONS = ROOT / "bench" / "addons"
 LATENCY_MS = 150
-PRICE, PRICE_MINOR = 19.99, 1999
+PRODUCT, PRICE, PRICE_MINOR = "Bench coffee", 19.99, 1999
 TILL = "Demo Shop"
 CARD, PEER_CARD = "Card (Viva.com)", "Card (pos_viva_com)"
 COUNTER, PEER_TERMINAL = "16000010", "16000011"
@@ -59,7 +59,7 @@ class Shop:
         self.context = {"lang": "en_US", "tz": "UTC", "allowed_company_ids": [self.company]}
         self.product = self._create(
             "product.product",
-            name="Bench coffee",
+            name=PRODUCT,
             list_price=PRICE,
             available_in_pos=True,
             taxes_id=[(6, 0, [])],
@@ -145,6 +145,13 @@ class Shop:
             self.simulator.control("POST", "terminals", {"terminalId": viva_id})
         quick = {"latency_ms": LATENCY_MS, "authorising_ms": 0, **settings}
         self.simulator.control("POST", "settings", quick)
+
+    def is_asking(self, terminal_id: str) -> bool:
+        """Whether a terminal shows an amount and waits for a card."""
+        return any(
+            terminal["terminalId"] == terminal_id and terminal["state"] == "shown"
+            for terminal in self.simulator.control("GET", "terminals")
+        )
 
     def register(self, webhook: str) -> None:
         """Viva tells this address, and no other, about payments."""
