@@ -11,8 +11,8 @@ from .types import (
     Capabilities,
     Outcome,
     Pending,
-    SaleRequest,
     SessionMissing,
+    StartRequest,
 )
 
 
@@ -29,11 +29,12 @@ class TerminalDriver(Protocol):
         """What this driver can do."""
         ...
 
-    def start(self, request: SaleRequest) -> Accepted:
-        """Hand a sale (or preauth) to the terminal.
+    def start(self, request: StartRequest) -> Accepted:
+        """Hand an operation to the terminal; ``capabilities`` says which ones it knows.
 
         :raises AlreadyUsed: the session id exists; only the caller knows whether that is
             because it had sent this very request before
+        :raises NotFound: no such terminal, or no such original that succeeded
         :raises DefiniteError: nothing was started by this call
         :raises RetryableError: nothing was started by this call; may be repeated as it is
         :raises IndeterminateError: it may have been started: read

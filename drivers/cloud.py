@@ -27,12 +27,15 @@ from .types import (
     AbortRequest,
     Accepted,
     Capabilities,
+    CaptureRequest,
     Device,
     Operation,
     Outcome,
     Pending,
-    SaleRequest,
+    RefundRequest,
     SessionMissing,
+    StartRequest,
+    UnreferencedRefundRequest,
 )
 
 _LOCAL = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1")
@@ -120,10 +123,12 @@ class CloudDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Sale and preauth, abort, tip, installments, sessions by date."""
+        """Everything but fiscal data. What a merchant or terminal is not enabled for, Viva refuses."""
         return Capabilities(
-            operations=frozenset({Operation.SALE, Operation.PREAUTH}),
+            operations=frozenset(Operation),
             abort=True,
+            partial_refund=True,
+            unreferenced_refund=True,
             installments=True,
             tip=True,
             sessions_by_date=True,
@@ -140,12 +145,15 @@ class CloudDriver:
             raise not_understood(response)
         return [device for device in map(_device, data) if device is not None]
 
-    def start(self, request: SaleRequest) -> Accepted:
-        """Send a sale or a preauth (section 3). 200 means no more than "accepted for delivery".
+    def start(self, request: StartRequest) -> Accepted:
+        """Send an operation (sections 3 and 4). 200 means no more than "accepted for delivery".
 
         :raises CurrencyNotSupported: Viva does not list the currency; nothing was sent
         :raises AlreadyUsed: 409
+        :raises NotFound: no such terminal; of a capture or refund also no such original, or one
+            that did not succeed
         """
+        operation, more = _operation(request)
         body = {
             "sessionId": request.session_id,
             "terminalId": request.terminal_id,
@@ -154,12 +162,13 @@ class CloudDriver:
             "currencyCode": viva_numeric(request.currency),
             "merchantReference": request.merchant_reference,
             "customerTrns": request.customer_text,
-            "preauth": request.preauth,
-            "maxInstalments": request.max_installments,
-            "tipAmount": request.tip,
+            **more,
         }
         response = self._call(
-            "POST", "/ecr/v1/transactions:sale", json=body, timeout=self._start_timeout
+            "POST",
+            "/ecr/v1/transactions:" + operation,
+            json=body,
+            timeout=self._start_timeout,
         )
         return _accepted(response)
 
@@ -280,6 +289,21 @@ class CloudDriver:
             raise Unreachable("Viva cannot be reached.", detail=str(error)) from error
         except ResponseLost as error:
             raise AnswerLost("Viva's answer was lost.", detail=str(error)) from error
+
+
+def _operation(request: StartRequest) -> tuple[str, dict[str, Any]]:
+    """Return the operation's name in the path, and the fields that not all operations have."""
+    if isinstance(request, CaptureRequest):
+        return "preauth-completion", {"parentSessionId": request.parent_session_id}
+    if isinstance(request, RefundRequest):
+        return "refund", {"parentSessionId": request.parent_session_id}
+    if isinstance(request, UnreferencedRefundRequest):
+        return "unreferenced-refund", {}
+    return "sale", {
+        "preauth": request.preauth,
+        "maxInstalments": request.max_installments,
+        "tipAmount": request.tip,
+    }
 
 
 def _accepted(response: HttpResponse) -> Accepted:

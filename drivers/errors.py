@@ -67,6 +67,11 @@ class PermissionDenied(DefiniteError):
     """Known, but not allowed; on abort: another cash register started the session (4.4)."""
 
 
+class ActionDisabled(PermissionDenied):
+    """The merchant has not allowed it in Viva's settings: *Allow refunds*, *Allow … pre-auth captures
+    via API* (transactions reference, section 1.3)."""
+
+
 class BadRequest(DefiniteError):
     """Viva did not accept the request as it was written (400, 422 and the like)."""
 
@@ -89,6 +94,23 @@ class AlreadyUsed(DefiniteError):
     If this very request had been sent before, it **had arrived**: go on reading
     the session. Otherwise it is a defect.
     """
+
+
+class NotReversible(DefiniteError):
+    """The original cannot be given back or captured: it failed, is used up, lapsed, or is a
+    reversal itself (transactions reference, sections 4.2 and 5)."""
+
+
+class PartialTooEarly(DefiniteError):
+    """Before clearing only the whole amount can be given back; or it is more than is left."""
+
+
+class InsufficientFunds(DefiniteError):
+    """The merchant's balance at Viva does not cover the refund (452)."""
+
+
+class Declined(DefiniteError):
+    """The acquirer or the issuer has declined the reversal or capture."""
 
 
 class RetryableError(VivaError):

@@ -22,12 +22,12 @@ _EVENTS: dict[int, tuple[NoState, str]] = {
     1008: ("failed", "not_reversible"),
     1009: ("failed", "invalid_amount"),
     1010: ("declined", "invalid_card"),
-    1011: ("failed", "original_missing"),
-    1012: ("failed", "original_missing"),
+    1011: ("failed", "parent_unknown"),
+    1012: ("failed", "parent_unknown"),
     1013: ("failed", "configuration"),
     1014: ("failed", "refunds_disabled"),
     1016: ("cancelled", "aborted"),
-    1017: ("failed", "invalid_amount"),
+    1017: ("failed", "capture_amount"),
     1018: ("failed", "configuration"),
     1019: ("declined", "try_other_card"),
     1020: ("declined", "insufficient_funds"),
@@ -37,7 +37,7 @@ _EVENTS: dict[int, tuple[NoState, str]] = {
     1083: ("failed", "fiscal"),
     1099: ("failed", "terminal_error"),
     1100: ("failed", "terminal_busy"),
-    1101: ("failed", "original_missing"),
+    1101: ("failed", "parent_unknown"),
     1102: ("failed", "expired"),
     2000: ("failed", "location_off"),
     3000: ("failed", "terminal_offline"),
@@ -47,9 +47,9 @@ _EVENTS: dict[int, tuple[NoState, str]] = {
     4000: ("failed", "terminal_connection"),
     5000: ("failed", "not_enabled"),
     5001: ("failed", "installments_not_enabled"),
-    5002: ("failed", "preauth_not_enabled"),
+    5002: ("failed", "not_enabled"),
     5003: ("failed", "not_enabled"),
-    5004: ("failed", "void_not_enabled"),
+    5004: ("failed", "not_enabled"),
     5005: ("failed", "tip_not_enabled"),
     5006: ("failed", "not_enabled"),
     6000: ("failed", "wrong_request"),
@@ -61,6 +61,13 @@ _EVENTS: dict[int, tuple[NoState, str]] = {
     7004: ("failed", "offline_mode"),
     7005: ("failed", "offline_mode"),
 }
+
+#: What differs when money was to be given back. 1020 is about the merchant's balance then.
+_EVENTS_MONEY_BACK: dict[int, tuple[NoState, str]] = {1020: ("failed", "merchant_funds")}
+
+#: What differs when a part of it was: the generic error is how a terminal says that only the
+#: whole amount can be given back before clearing (4.2).
+_EVENTS_PART_BACK: dict[int, tuple[NoState, str]] = {1099: ("failed", "partial_too_early")}
 
 #: The list of ids is open: what is not in it is a failure when ``success`` is false (6.1).
 _OTHER: tuple[NoState, str] = ("failed", "other")
@@ -84,9 +91,21 @@ _BEFORE_CARD = frozenset(
 )
 
 
-def event_words(event_id: int | None) -> tuple[NoState, str]:
-    """Return state and code for the event id of a session whose ``success`` is false."""
-    return _OTHER if event_id is None else _EVENTS.get(event_id, _OTHER)
+def event_words(
+    event_id: int | None, *, money_back: bool = False, partial: bool = False
+) -> tuple[NoState, str]:
+    """Return state and code for the event id of a session whose ``success`` is false.
+
+    :param money_back: it was a refund, a void or a release
+    :param partial: of a part of the original's amount
+    """
+    if event_id is None:
+        return _OTHER
+    if money_back and partial and event_id in _EVENTS_PART_BACK:
+        return _EVENTS_PART_BACK[event_id]
+    if money_back and event_id in _EVENTS_MONEY_BACK:
+        return _EVENTS_MONEY_BACK[event_id]
+    return _EVENTS.get(event_id, _OTHER)
 
 
 def issuer_words(issuer_event_id: int | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from .money import MAX_MINOR
 
@@ -33,11 +33,15 @@ class Operation(str, Enum):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a driver can do. Screens ask this and never the name of a protocol."""
+    """What a driver can do. Screens ask this and never the name of a protocol.
+
+    ``unreferenced_refund``: to a card that is presented, without a sale of ours behind it.
+    """
 
     operations: frozenset[Operation]
     abort: bool = False
     partial_refund: bool = False
+    unreferenced_refund: bool = False
     installments: bool = False
     tip: bool = False
     fiscal: bool = False
@@ -95,19 +99,98 @@ class SaleRequest:
     tip: int = 0
 
     def __post_init__(self) -> None:
-        if not _SESSION_ID.fullmatch(self.session_id):
-            raise ValueError("session_id must be 1 to 75 letters, digits, '-' or '_'.")
-        if not _TERMINAL_ID.fullmatch(self.terminal_id):
-            raise ValueError("terminal_id must be the digits that Viva lists.")
-        _check_text("cash_register_id", self.cash_register_id, 75)
-        _check_text("merchant_reference", self.merchant_reference, 255)
-        if self.customer_text:
-            _check_text("customer_text", self.customer_text, 255)
-        _check_int("amount", self.amount, 1, MAX_MINOR)
+        _check_start(self)
         _check_int("tip", self.tip, 0, self.amount)
         _check_int("max_installments", self.max_installments, 0, 99)
         if self.preauth and self.tip:
             raise ValueError("A preauth cannot carry a tip.")
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """Take the money, or a part of it, that a preauth holds (section 4.1).
+
+    No tip: the contract of a capture has no field for one.
+
+    :param parent_session_id: the session of the preauth
+    :param amount: minor units, at most what is held
+    """
+
+    session_id: str
+    parent_session_id: str
+    terminal_id: str
+    cash_register_id: str
+    amount: int
+    currency: str
+    merchant_reference: str
+    customer_text: str = ""
+
+    def __post_init__(self) -> None:
+        _check_start(self)
+        _check_parent(self)
+
+
+@dataclass(frozen=True)
+class RefundRequest:
+    """Give money back, void, or release a preauth (section 4.2).
+
+    Which of these it becomes is Viva's decision: see :func:`verdict.executed_as`.
+
+    :param parent_session_id: the session of the original sale, preauth or capture
+    :param amount: minor units, greater than zero; before clearing only the whole amount
+    """
+
+    session_id: str
+    parent_session_id: str
+    terminal_id: str
+    cash_register_id: str
+    amount: int
+    currency: str
+    merchant_reference: str
+    customer_text: str = ""
+
+    def __post_init__(self) -> None:
+        _check_start(self)
+        _check_parent(self)
+
+
+@dataclass(frozen=True)
+class UnreferencedRefundRequest:
+    """Give money back to a card that is presented, without an original (section 4.3)."""
+
+    session_id: str
+    terminal_id: str
+    cash_register_id: str
+    amount: int
+    currency: str
+    merchant_reference: str
+    customer_text: str = ""
+
+    def __post_init__(self) -> None:
+        _check_start(self)
+
+
+#: Whatever a terminal can be asked to begin.
+StartRequest: TypeAlias = SaleRequest | CaptureRequest | RefundRequest | UnreferencedRefundRequest
+
+
+def _check_start(request: StartRequest) -> None:
+    """:raises ValueError: for what is wrong in the fields that all requests have"""
+    if not _SESSION_ID.fullmatch(request.session_id):
+        raise ValueError("session_id must be 1 to 75 letters, digits, '-' or '_'.")
+    if not _TERMINAL_ID.fullmatch(request.terminal_id):
+        raise ValueError("terminal_id must be the digits that Viva lists.")
+    _check_text("cash_register_id", request.cash_register_id, 75)
+    _check_text("merchant_reference", request.merchant_reference, 255)
+    if request.customer_text:
+        _check_text("customer_text", request.customer_text, 255)
+    _check_int("amount", request.amount, 1, MAX_MINOR)
+
+
+def _check_parent(request: CaptureRequest | RefundRequest) -> None:
+    _check_text("parent_session_id", request.parent_session_id, 75)
+    if request.parent_session_id == request.session_id:
+        raise ValueError("session_id must be a new one, not that of the original.")
 
 
 @dataclass(frozen=True)
@@ -197,4 +280,54 @@ class Outcome:
     aid: str = ""
     issuer_event_id: int | None = None
     bank_id: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of Viva's book (transactions reference, section 3), read defensively.
+
+    Whatever was absent or of a wrong type is ``""`` or ``None``. Amounts are minor units:
+    ``amount`` without a sign, whether money came or went (see ``type_id``), ``None`` when it
+    or its currency is not understood; ``commission`` as Viva tells it, 0 until cleared.
+    Times are in UTC.
+    """
+
+    transaction_id: str
+    parent_id: str = ""
+    amount: int | None = None
+    currency: str = ""
+    status_id: str = ""
+    type_id: int | None = None
+    created_at: datetime | None = None
+    cleared_at: datetime | None = None
+    merchant_reference: str = ""
+    order_code: str = ""
+    terminal_id: str = ""
+    rrn: str = ""
+    authorisation_code: str = ""
+    card_brand: str = ""
+    card_last4: str = ""
+    card_masked: str = ""
+    tip: int = 0
+    commission: int | None = None
+    installments: int = 0
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Reversed:
+    """What Viva answers to a reversal or capture by transaction id (section 4): **no verdict**.
+
+    ``transaction_id`` is that of the new transaction. ``amount`` in minor units without a
+    sign, ``None`` when it was not told; a reversal tells no ``type_id``.
+    """
+
+    transaction_id: str
+    amount: int | None = None
+    currency: str = ""
+    type_id: int | None = None
+    rrn: str = ""
+    authorisation_code: str = ""
+    stan: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

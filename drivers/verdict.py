@@ -5,6 +5,14 @@ reference, type, transaction id. A *yes* that differs in anything is ``unknown``
 with a reason, never approved and never refused: money may have moved. A *no* is
 believed only when it speaks about our session.
 
+Money given back and captures have no tip and no surcharge: exactly the amount that was
+asked for, whatever those fields say. (A capture has no field for a tip at a terminal,
+section 4.1; by API a tip is within the amount.)
+
+A refund, void or capture by transaction id has no session. Its answer is judged by
+:func:`judge_reversed`; a lost answer is settled from the rows of the original's order code
+by :func:`judge_children`.
+
 Not seen from here, and the caller's duty: that Viva's transaction id is not
 booked on another transaction already, and reading the list of the day before a
 final *no* (:func:`final_no_needs_list`, :func:`judge_no`).
@@ -14,34 +22,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 from .events import before_card, event_words, issuer_words
-from .types import Operation, Outcome
+from .types import Entry, Operation, Outcome, Reversed
 
 __all__ = [
     "SUCCESS_TYPES",
     "Asked",
+    "AskedReversal",
     "Reason",
     "Verdict",
     "event_words",
+    "executed_as",
     "final_no_needs_list",
     "judge",
+    "judge_children",
     "judge_listed",
     "judge_no",
+    "judge_reversed",
 ]
 
 VerdictState = Literal["approved", "declined", "cancelled", "failed", "unknown"]
 
 #: Why an answer cannot be believed; ``""`` when it can. ``answer``: it contradicts itself or
-#: lacks what every approval has; ``twice``: one session, two different payments.
+#: lacks what every approval has; ``transaction_id``: it names the original as the new one;
+#: ``twice``: one session, two different payments.
 Reason = Literal[
-    "", "session", "terminal", "reference", "currency", "amount", "type", "answer", "twice"
+    "",
+    "session",
+    "terminal",
+    "reference",
+    "currency",
+    "amount",
+    "type",
+    "answer",
+    "transaction_id",
+    "twice",
 ]
 
 #: ``transactionTypeId`` of a success (section 5.3; refunds by installments, 18, are in the
 #: transactions reference). How a preauth is released is UNVERIFIED (section 4.1).
-_GIVEN_BACK = frozenset({4, 7, 18, 61, 84})
+_VOIDED = frozenset({7, 84})
+_REFUNDED = frozenset({4, 18, 61})
+_GIVEN_BACK = _VOIDED | _REFUNDED
 SUCCESS_TYPES: dict[Operation, frozenset[int]] = {
     Operation.SALE: frozenset({5, 6, 60}),
     Operation.PREAUTH: frozenset({1}),
@@ -52,9 +77,26 @@ SUCCESS_TYPES: dict[Operation, frozenset[int]] = {
 }
 
 
+#: Operations that give back or set free; and those whose amount nobody can add to.
+_MONEY_BACK = frozenset({Operation.REFUND, Operation.VOID, Operation.RELEASE})
+_EXACT = _MONEY_BACK | {Operation.CAPTURE}
+
+#: Letters of a payment that succeeded (transactions reference, section 6.1). A capture may have
+#: been given back, or disputed, since.
+_FINISHED = frozenset({"F"})
+_CAPTURED = frozenset({"F", "R", "X", "M", "MA", "MI", "ML", "MW", "MS"})
+
+#: How much the clocks may differ, and a row be dated before the request that made it.
+_EARLIER = timedelta(minutes=2)
+
+
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for. ``amount`` in minor units without the tip; the reference is unique."""
+    """What was asked for. ``amount`` in minor units without the tip; the reference is unique.
+
+    For what has an original: ``parent_transaction_id`` is Viva's id of that, ``partial`` tells
+    that a part of its amount was asked for.
+    """
 
     operation: Operation
     session_id: str
@@ -63,6 +105,27 @@ class Asked:
     amount: int
     currency: str
     merchant_reference: str
+    parent_transaction_id: str = ""
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class AskedReversal:
+    """A refund, void, release or capture that was asked for by transaction id.
+
+    :param amount: minor units
+    :param merchant_reference: unique to the attempt
+    :param sent_at: when, with a time zone
+    :param known_ids: transaction ids that are in our ledger already
+    """
+
+    operation: Operation
+    parent_transaction_id: str
+    amount: int
+    currency: str
+    merchant_reference: str
+    sent_at: datetime
+    known_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -71,7 +134,8 @@ class Verdict:
 
     ``approved_amount`` (minor units, with ``tip`` and ``surcharge``) is 0 unless approved.
     ``message_code`` is a key for words: ``approved``, ``approved_after_cancel``, ``differs``,
-    or a code of :func:`event_words`.
+    or a code of :func:`event_words`. ``transaction_id`` names the row or the answer that
+    decided when there is no session.
     """
 
     state: VerdictState
@@ -80,6 +144,14 @@ class Verdict:
     approved_amount: int = 0
     tip: int = 0
     surcharge: int = 0
+    transaction_id: str = ""
+
+
+def executed_as(transaction_type_id: int | None) -> Literal["void", "refund", ""]:
+    """Tell how Viva gave money back; a refund of the whole amount may become a void (4.2)."""
+    if transaction_type_id in _VOIDED:
+        return "void"
+    return "refund" if transaction_type_id in _REFUNDED else ""
 
 
 def judge(asked: Asked, outcome: Outcome) -> Verdict:
@@ -101,11 +173,13 @@ def _judge_yes(asked: Asked, outcome: Outcome) -> Verdict:
         return _differs("reference")
     if outcome.currency != asked.currency:
         return _differs("currency")
-    tip, surcharge = outcome.tip, outcome.surcharge
+    tip, surcharge = (0, 0) if asked.operation in _EXACT else (outcome.tip, outcome.surcharge)
     # An extra above the amount itself is not believed: a tip must not exceed it (section 3.1).
     if tip is None or surcharge is None or max(tip, surcharge) > asked.amount:
         return _differs("amount")
-    if outcome.amount is None or outcome.amount != asked.amount + tip + surcharge:
+    if outcome.amount is None or outcome.amount <= 0:
+        return _differs("amount")
+    if outcome.amount != asked.amount + tip + surcharge:
         return _differs("amount")
     if outcome.transaction_type_id not in SUCCESS_TYPES[asked.operation]:
         return _differs("type")
@@ -113,6 +187,8 @@ def _judge_yes(asked: Asked, outcome: Outcome) -> Verdict:
         return _differs("type")
     if not outcome.transaction_id or outcome.event_id not in (None, 0) or outcome.abort_success:
         return _differs("answer")
+    if _same(outcome.transaction_id, asked.parent_transaction_id):
+        return _differs("transaction_id")
     return Verdict(
         state="approved",
         message_code="approved_after_cancel" if outcome.abort_requested else "approved",
@@ -127,8 +203,9 @@ def _judge_no(asked: Asked, outcome: Outcome) -> Verdict:
         return _differs("terminal")
     if outcome.merchant_reference not in (None, asked.merchant_reference):
         return _differs("reference")
-    state, code = event_words(outcome.event_id)
-    if state == "declined":
+    money_back = asked.operation in _MONEY_BACK
+    state, code = event_words(outcome.event_id, money_back=money_back, partial=asked.partial)
+    if state == "declined" and not money_back:
         code = issuer_words(outcome.issuer_event_id) or code
     return Verdict(state=state, message_code=code)
 
@@ -178,8 +255,111 @@ def judge_no(asked: Asked, outcome: Outcome, listed: Iterable[Outcome]) -> Verdi
     return first
 
 
+def judge_reversed(asked: AskedReversal, answer: Reversed) -> Verdict:
+    """Return what a success of :class:`transactions.TransactionsApi` means."""
+    reason = _unfit(asked, answer.transaction_id, answer.amount, answer.currency, answer.type_id)
+    # The answer to a reversal has no type (transactions reference, section 4).
+    if reason and not (reason == "type" and answer.type_id is None):
+        return _differs(reason, answer.transaction_id)
+    return _approved(asked, answer.transaction_id)
+
+
+def judge_children(asked: AskedReversal, entries: Iterable[Entry]) -> Verdict | None:
+    """Return what the rows of the original's order code say about a lost answer.
+
+    Ours is the child under our merchant reference. That Viva keeps that reference on a child
+    is UNVERIFIED: so a child that may be ours (same amount, not in our ledger, not older than
+    the request) and does not carry it is a doubt, for a person to settle. ``None``: nothing
+    of ours, and nothing that might be.
+    """
+    ours: list[Entry] = []
+    maybe: list[Entry] = []
+    for entry in entries:
+        if _same(entry.transaction_id, asked.parent_transaction_id):
+            continue
+        if entry.merchant_reference and entry.merchant_reference == asked.merchant_reference:
+            ours.append(entry)
+        elif _may_be(asked, entry):
+            maybe.append(entry)
+    if ours:
+        return _judge_ours(asked, ours)
+    return _differs("reference", maybe[0].transaction_id) if maybe else None
+
+
+def _judge_ours(asked: AskedReversal, ours: list[Entry]) -> Verdict:
+    finished = _CAPTURED if asked.operation is Operation.CAPTURE else _FINISHED
+    moved = [entry for entry in ours if entry.status_id != "E"]
+    if not moved:
+        return Verdict(
+            state="declined",
+            message_code="declined_by_bank",
+            transaction_id=ours[0].transaction_id,
+        )
+    if len(moved) > 1:
+        return _differs("twice", moved[0].transaction_id)
+    (entry,) = moved
+    found = entry.transaction_id
+    reason = _unfit(asked, found, entry.amount, entry.currency, entry.type_id)
+    if reason:
+        return _differs(reason, found)
+    if not _same(entry.parent_id, asked.parent_transaction_id) or entry.status_id not in finished:
+        return _differs("answer", found)
+    return _approved(asked, found)
+
+
+def _may_be(asked: AskedReversal, entry: Entry) -> bool:
+    """Tell whether a row that does not carry our reference may be what became of our request."""
+    other = (
+        _GIVEN_BACK if asked.operation is Operation.CAPTURE else SUCCESS_TYPES[Operation.CAPTURE]
+    )
+    known = {transaction_id.lower() for transaction_id in asked.known_ids}
+    return (
+        _same(entry.parent_id, asked.parent_transaction_id)
+        and entry.status_id != "E"
+        and entry.amount in (None, asked.amount)
+        and entry.type_id not in other
+        and entry.transaction_id.lower() not in known
+        and (entry.created_at is None or entry.created_at >= asked.sent_at - _EARLIER)
+    )
+
+
+def _unfit(
+    asked: AskedReversal,
+    transaction_id: str,
+    amount: int | None,
+    currency: str,
+    type_id: int | None,
+) -> Reason:
+    """Return in what a new transaction differs from what was asked for."""
+    if not transaction_id:
+        return "answer"
+    if _same(transaction_id, asked.parent_transaction_id):
+        return "transaction_id"
+    if currency != asked.currency:
+        return "currency"
+    if amount is None or amount <= 0 or amount != asked.amount:
+        return "amount"
+    return "" if type_id in SUCCESS_TYPES[asked.operation] else "type"
+
+
+def _approved(asked: AskedReversal, transaction_id: str) -> Verdict:
+    return Verdict(
+        state="approved",
+        message_code="approved",
+        approved_amount=asked.amount,
+        transaction_id=transaction_id,
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two ids are the same one; Viva's uuids come in either case."""
+    return bool(one) and one.lower() == other.lower()
+
+
 _WEIGHT = {"unknown": 1, "approved": 2}
 
 
-def _differs(reason: Reason) -> Verdict:
-    return Verdict(state="unknown", reason=reason, message_code="differs")
+def _differs(reason: Reason, transaction_id: str = "") -> Verdict:
+    return Verdict(
+        state="unknown", reason=reason, message_code="differs", transaction_id=transaction_id
+    )

@@ -1,5 +1,6 @@
 """The cloud driver: requests as the reference writes them, answers by their cause."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -14,6 +15,7 @@ from drivers import (
     AlreadyUsed,
     AnswerLost,
     BadRequest,
+    CaptureRequest,
     CloudDriver,
     ConnectFailed,
     CredentialsError,
@@ -26,6 +28,7 @@ from drivers import (
     Outcome,
     Pending,
     PermissionDenied,
+    RefundRequest,
     RequestsTransport,
     ResponseLost,
     SaleRequest,
@@ -35,6 +38,7 @@ from drivers import (
     TokenSource,
     Unavailable,
     Unreachable,
+    UnreferencedRefundRequest,
 )
 
 HOSTS = Endpoints("https://accounts.example", "https://api.example/", "https://www.example")
@@ -48,6 +52,18 @@ SALE = SaleRequest(
     customer_text="Table 7",
 )
 ABORT = AbortRequest(SALE.session_id, "till-2")
+#: The refund of section 4.2, and its neighbours.
+BACK = {
+    "session_id": "77c1f3d2-2a2a-4d1d-8b51-5e2fcb1a0d02",
+    "terminal_id": "16000010",
+    "cash_register_id": "till-2",
+    "amount": 1250,
+    "currency": "EUR",
+    "merchant_reference": "POS/0042/1-R",
+}
+REFUND = RefundRequest(parent_session_id=SALE.session_id, **BACK)
+CAPTURE = CaptureRequest(parent_session_id=SALE.session_id, **BACK)
+UNREFERENCED = UnreferencedRefundRequest(**BACK)
 GRANTED = answer(200, {"access_token": "renewed", "expires_in": 3600})
 EXPIRED = answer(401, {"detail": "Could not validate credentials"})
 
@@ -121,11 +137,74 @@ def test_preauth():
     assert transport.requests[0].url.endswith("/transactions:sale")
 
 
+@pytest.mark.parametrize(
+    ("request_", "operation", "parent"),
+    [
+        (REFUND, "refund", {"parentSessionId": SALE.session_id}),
+        (CAPTURE, "preauth-completion", {"parentSessionId": SALE.session_id}),
+        (UNREFERENCED, "unreferenced-refund", {}),
+    ],
+)
+def test_operations_of_section_4(request_, operation, parent):
+    driver, transport = make(answer(200, x_viva_correlationid="26-104-FDF0A044A2DC"))
+    assert driver.start(request_) == Accepted("26-104-FDF0A044A2DC")
+    (request,) = transport.requests
+    assert (request.method, request.url) == (
+        "POST",
+        f"https://api.example/ecr/v1/transactions:{operation}",
+    )
+    assert request.json == {
+        "sessionId": "77c1f3d2-2a2a-4d1d-8b51-5e2fcb1a0d02",
+        "terminalId": "16000010",
+        "cashRegisterId": "till-2",
+        "amount": 1250,
+        "currencyCode": "978",
+        "merchantReference": "POS/0042/1-R",
+        "customerTrns": "",
+        **parent,
+    }
+
+
 def test_a_currency_that_viva_does_not_list_is_not_sent():
     driver, transport = make()
-    with pytest.raises(CurrencyNotSupported, match="USD"):
-        driver.start(SaleRequest("s-1", "16000010", "till-2", 5000, "USD", "ref"))
+    for request in (SALE, REFUND, CAPTURE, UNREFERENCED):
+        with pytest.raises(CurrencyNotSupported, match="USD"):
+            driver.start(replace(request, currency="USD"))
     assert not transport.requests
+
+
+@pytest.mark.parametrize("request_", [REFUND, CAPTURE])
+def test_an_original_that_viva_does_not_know(request_):
+    driver, _ = make(answer(404, {"detail": "Session not found"}))
+    with pytest.raises(NotFound) as caught:
+        driver.start(request_)
+    assert caught.value.detail == "Session not found"
+
+
+@pytest.mark.parametrize("request_", [REFUND, CAPTURE, UNREFERENCED])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"amount": 0},
+        {"amount": -1250},
+        {"amount": 12.5},
+        {"session_id": "a b"},
+        {"terminal_id": ""},
+        {"cash_register_id": ""},
+        {"merchant_reference": ""},
+        {"customer_text": "x" * 256},
+    ],
+)
+def test_wrongly_written_operations(request_, wrong):
+    with pytest.raises(ValueError):
+        replace(request_, **wrong)
+
+
+@pytest.mark.parametrize("request_", [REFUND, CAPTURE])
+@pytest.mark.parametrize("parent", ["", "x" * 76, "a\0b", None, BACK["session_id"]])
+def test_an_original_that_cannot_be_one(request_, parent):
+    with pytest.raises(ValueError):
+        replace(request_, parent_session_id=parent)
 
 
 @pytest.mark.parametrize(
@@ -531,9 +610,10 @@ def test_addresses_that_are_refused(address):
 
 def test_capabilities():
     capabilities = make()[0].capabilities
-    assert capabilities.operations == {Operation.SALE, Operation.PREAUTH}
+    assert capabilities.operations == set(Operation)
     assert capabilities.abort and capabilities.sessions_by_date
-    assert not capabilities.partial_refund and not capabilities.fiscal
+    assert capabilities.partial_refund and capabilities.unreferenced_refund
+    assert not capabilities.fiscal
 
 
 def test_what_was_accepted_is_redacted():
