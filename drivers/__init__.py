@@ -8,13 +8,19 @@ The map, from the inside out:
 ``states``     the states of a transaction and the moves between them
 ``events``     Viva's event ids, as states and keys for words
 ``redact``     what may be kept of an answer
+``fields``     single fields of an answer, read defensively
 ``session``    Viva's session object, read defensively
 ``verdict``    what was asked against what came back: the only place that approves
 ``transport``  HTTP that says whether anything was sent; handed in
+``endpoints``  the base addresses of an environment
 ``answers``    statuses and error bodies
 ``token``      OAuth access tokens, shared and fetched once
 ``base``       ``TerminalDriver``, the interface of all drivers
 ``cloud``      the Cloud Terminal API
+
+and beside the terminals:
+
+``transactions``  Viva's book by transaction id: look up, give back, capture
 
 To add a driver (another protocol, another way to a terminal):
 
@@ -31,7 +37,8 @@ To add a driver (another protocol, another way to a terminal):
 """
 
 from .base import TerminalDriver
-from .cloud import DEMO, LIVE, CloudDriver, Endpoints
+from .cloud import CloudDriver
+from .endpoints import DEMO, LIVE, Endpoints
 from .errors import (
     ActionDisabled,
     AlreadyUsed,
@@ -70,6 +77,7 @@ from .redact import redact
 from .session import parse_session
 from .states import FINAL, LATE_APPROVAL, OPEN, STATES, UNSETTLED, State, may_move
 from .token import MemoryTokenStore, Token, TokenSource, TokenStore
+from .transactions import TransactionsApi
 from .transport import (
     ConnectFailed,
     HttpRequest,
@@ -167,6 +175,7 @@ __all__ = [
     "TokenBusy",
     "TokenSource",
     "TokenStore",
+    "TransactionsApi",
     "Transport",
     "Unavailable",
     "Unreachable",

@@ -1,23 +1,26 @@
-"""Read what is common to all answers of Viva (reference, section 1.5)."""
+"""What is common to all answers of Viva (reference, section 1.5): getting them, reading them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from .errors import (
     AlreadyUsed,
+    AnswerLost,
     BadRequest,
     CredentialsError,
     NotFound,
     PermissionDenied,
     ServerFault,
     Unavailable,
+    Unreachable,
     VivaError,
 )
 from .redact import redact
-from .transport import HttpResponse
+from .transport import ConnectFailed, HttpRequest, HttpResponse, ResponseLost, Transport
 
 _LONGEST_DETAIL = 500
 
@@ -34,22 +37,44 @@ _CAUSES: dict[int, tuple[type[VivaError], str]] = {
 }
 
 
-def json_of(response: HttpResponse) -> Any:
-    """Return the body read as JSON; ``None`` when it is none. Infinite numbers become null."""
+def exchange(transport: Transport, request: HttpRequest) -> HttpResponse:
+    """Send one request and return the answer, whatever its status.
+
+    :raises Unreachable: nothing was sent
+    :raises AnswerLost: something may have been sent
+    """
     try:
-        return json.loads(response.body, parse_constant=lambda name: None)
-    except (ValueError, RecursionError):
+        return transport.send(request)
+    except ConnectFailed as error:
+        raise Unreachable("Viva cannot be reached.", detail=str(error)) from error
+    except ResponseLost as error:
+        raise AnswerLost("Viva's answer was lost.", detail=str(error)) from error
+
+
+def json_of(response: HttpResponse, *, exact: bool = False) -> Any:
+    """Return the body read as JSON; ``None`` when it is none. Infinite numbers become null.
+
+    :param exact: numbers with a fraction come as :class:`~decimal.Decimal`
+    """
+    try:
+        return json.loads(
+            response.body,
+            parse_float=Decimal if exact else None,
+            parse_constant=lambda name: None,
+        )
+    except (ValueError, RecursionError, ArithmeticError):
         return None
 
 
 def detail_of(response: HttpResponse) -> str:
-    """Return Viva's own words: ``detail`` as text or as list, or OAuth's ``error``."""
+    """Return Viva's own words: ``detail`` as text or as list, or what other services call it."""
     data = json_of(response)
     if not isinstance(data, dict):
         return ""
     detail = data.get("detail")
     if detail is None:
-        detail = data.get("error_description") or data.get("error") or data.get("message")
+        names = ("error_description", "error", "message", "ErrorText")
+        detail = next(filter(None, map(data.get, names)), None)
     if isinstance(detail, list):
         words = "; ".join(filter(None, map(_validation, detail[:10])))
     else:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from .answers import (
     correlation_id_of,
     detail_of,
     error_of,
+    exchange,
     json_of,
     not_understood,
     raw_of,
 )
-from .errors import AnswerLost, BadRequest, CredentialsError, LoginUnavailable, Unreachable
+from .endpoints import Endpoints, segment
+from .errors import CredentialsError, LoginUnavailable
 from .money import viva_numeric
 from .session import parse_session
 from .token import TokenSource
-from .transport import ConnectFailed, HttpRequest, HttpResponse, ResponseLost, Transport
+from .transport import HttpRequest, HttpResponse, Transport
 from .types import (
     AbortRequest,
     Accepted,
@@ -36,47 +36,6 @@ from .types import (
     SessionMissing,
     StartRequest,
     UnreferencedRefundRequest,
-)
-
-_LOCAL = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1")
-
-
-@dataclass(frozen=True)
-class Endpoints:
-    """The three base addresses of an environment (section 1.1).
-
-    https, except on this machine; :class:`ValueError` otherwise.
-    """
-
-    accounts: str
-    api: str
-    www: str
-
-    def __post_init__(self) -> None:
-        for name in ("accounts", "api", "www"):
-            object.__setattr__(self, name, _base_address(getattr(self, name)))
-
-
-def _base_address(address: str) -> str:
-    parts = urlsplit(address.strip())
-    host = parts.hostname or ""
-    local = parts.scheme == "http" and _LOCAL.fullmatch(host)
-    if not host or not (parts.scheme == "https" or local):
-        raise ValueError(f"{address!r} is not an https address.")
-    if parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError(f"{address!r} is not a plain base address.")
-    return address.strip().rstrip("/")
-
-
-DEMO = Endpoints(
-    accounts="https://demo-accounts.vivapayments.com",
-    api="https://demo-api.vivapayments.com",
-    www="https://demo.vivapayments.com",
-)
-LIVE = Endpoints(
-    accounts="https://accounts.vivapayments.com",
-    api="https://api.vivapayments.com",
-    www="https://www.vivapayments.com",
 )
 
 
@@ -174,7 +133,7 @@ class CloudDriver:
 
     def read(self, session_id: str) -> Outcome | Pending | SessionMissing:
         """Return one session (section 5.1)."""
-        response = self._call("GET", "/ecr/v1/sessions/" + _segment(session_id))
+        response = self._call("GET", "/ecr/v1/sessions/" + segment(session_id))
         if response.status == 202:
             return Pending(detail_of(response))
         if response.status == 404:
@@ -217,7 +176,7 @@ class CloudDriver:
         """
         response = self._call(
             "DELETE",
-            "/ecr/v1/sessions/" + _segment(request.session_id),
+            "/ecr/v1/sessions/" + segment(request.session_id),
             params={"cashRegisterId": request.cash_register_id},
         )
         if response.status == 409:
@@ -226,14 +185,15 @@ class CloudDriver:
 
     def webhook_key(self, merchant_id: str, api_key: str) -> str:
         """Return the key that a webhook address has to answer with (section 7.5)."""
-        response = self._send(
+        response = exchange(
+            self._transport,
             HttpRequest(
                 "GET",
                 self._endpoints.www + "/api/messages/config/token",
                 basic=(merchant_id, api_key),
                 connect_timeout=self._connect_timeout,
                 read_timeout=self._read_timeout,
-            )
+            ),
         )
         if response.status == 401:
             raise CredentialsError(
@@ -264,7 +224,8 @@ class CloudDriver:
             left = end - self._clock() - self._connect_timeout
             if left < 1.0:
                 raise LoginUnavailable("Fetching an access token took too long; nothing was sent.")
-            return self._send(
+            return exchange(
+                self._transport,
                 HttpRequest(
                     method,
                     self._endpoints.api + path,
@@ -273,7 +234,7 @@ class CloudDriver:
                     json=json,
                     connect_timeout=self._connect_timeout,
                     read_timeout=min(timeout or self._read_timeout, left),
-                )
+                ),
             )
 
         token = self._tokens.get(self._token_wait)
@@ -281,14 +242,6 @@ class CloudDriver:
         if response.status == 401:
             response = send(self._tokens.renew(token, self._token_wait))
         return response
-
-    def _send(self, request: HttpRequest) -> HttpResponse:
-        try:
-            return self._transport.send(request)
-        except ConnectFailed as error:
-            raise Unreachable("Viva cannot be reached.", detail=str(error)) from error
-        except ResponseLost as error:
-            raise AnswerLost("Viva's answer was lost.", detail=str(error)) from error
 
 
 def _operation(request: StartRequest) -> tuple[str, dict[str, Any]]:
@@ -311,13 +264,6 @@ def _accepted(response: HttpResponse) -> Accepted:
     if 200 <= response.status < 300:
         return Accepted(correlation_id_of(response), raw=raw_of(response))
     raise error_of(response)
-
-
-def _segment(value: str) -> str:
-    """One path segment. Encoding turns ``/`` harmless; dots alone would still climb."""
-    if not value or value.strip(".") == "":
-        raise BadRequest(f"{value!r} is not an id.")
-    return quote(value, safe="")
 
 
 def _device(item: Any) -> Device | None:

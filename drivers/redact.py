@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 REMOVED = "[removed]"
@@ -79,8 +80,9 @@ def _redact(value: Any, key: str, depth: int) -> Any:
     if isinstance(value, int):
         safe = _text(str(value), key)
         return value if safe == str(value) else safe
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, (float, Decimal)):
+        number = float(value)
+        return number if math.isfinite(number) else None
     return _text(str(value), key)
 
 
