@@ -1,7 +1,7 @@
 """Invented cards, and the numbers that come with a card payment (cloud reference, 5.2 and 11.5)."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .clock import athens
@@ -117,3 +117,8 @@ class NumberSource:
             short_order_code=short,
             order_code=short + terminal_id[-6:].rjust(6, "0"),
         )
+
+    def again(self, parent: Numbers, moment: datetime) -> Numbers:
+        """Numbers of a refund or capture: its own, on the order code of the parent."""
+        own = self.next(moment, parent.order_code)
+        return replace(own, order_code=parent.order_code, short_order_code=parent.short_order_code)

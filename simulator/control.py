@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .ledger import ReversalRefused
 from .terminal import NotPossible
 from .webhooks import DEFAULT_EVENTS, Event
 from .world import MERCHANTS, World
@@ -39,6 +40,7 @@ async def reset(world: World, sent: dict[str, Any], request: Request) -> Any:
 
 
 async def charges(world: World, sent: dict[str, Any], request: Request) -> Any:
+    """What moved money: ``operation`` sale and capture towards the merchant, refund and void back."""
     return [world.ledger.as_charge(row) for row in world.ledger.rows if row.moved_money]
 
 
@@ -49,6 +51,20 @@ async def attempts(world: World, sent: dict[str, Any], request: Request) -> Any:
 
 async def sessions(world: World, sent: dict[str, Any], request: Request) -> Any:
     return [session.as_dict() for session in world.sessions.values()]
+
+
+async def reverse(world: World, sent: dict[str, Any], request: Request) -> Any:
+    """Viva itself gives a payment back, unasked; ``amount`` in minor units, without it what is left."""
+    wanted = request.path_params["transaction_id"]
+    row = next((row for row in world.ledger.rows if row.transaction_id == wanted), None)
+    if row is None:
+        raise NotPossible("There is no such transaction.")
+    left = row.amount - world.ledger.refunded(row)
+    try:
+        child = world.reverse(row, int(sent.get("amount", left)), forced=True)
+    except ReversalRefused as refusal:
+        raise NotPossible(str(refusal)) from refusal
+    return world.ledger.as_charge(child)
 
 
 async def violations(world: World, sent: dict[str, Any], request: Request) -> Any:
@@ -175,6 +191,7 @@ ROUTES = [
     _route("reset", "POST", reset),
     _route("charges", "GET", charges),
     _route("attempts", "GET", attempts),
+    _route("transactions/{transaction_id}/reverse", "POST", reverse),
     _route("sessions", "GET", sessions),
     _route("violations", "GET", violations),
     _route("requests", "GET", requests),

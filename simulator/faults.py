@@ -2,22 +2,29 @@
 
 Counters go down as they are used; lists are used up from the front.
 
-========================  ==========================================================================================
-``drop_sale_response``    number of operations that are accepted and then answered by closing the connection
-``drop_sale_request``     number of operations whose connection is closed before anything is accepted
-``sale_status``           list; an entry is a status (nothing accepted) or ``{"status": 502, "accepted": true}``
-``session_status``        list of statuses for ``GET sessions/{id}``; an entry may be ``{"status": 200, "body": …}``
-``list_status``           the same for ``GET sessions?date=``
-``token_status``          the same for ``/connect/token``
-``devices_status``        the same for ``devices:search``
-``abort_refused_status``  status answered to every abort
-``silent``                true: connections are accepted and never answered
-``slow_ms``               ``{path prefix: milliseconds}``, waited after the work is done
-``session_404_first_s``   seconds after the request during which its session is answered 404
-``list_lags``             true: the list of sessions shows nothing new; a number: it lags by so many seconds
-``expire_tokens``         true: every token handed out so far is refused from now on
-``webhook``               see :class:`WebhookFaults`
-========================  ==========================================================================================
+==============================  ==========================================================================================
+``drop_sale_response``          number of operations that are accepted and then answered by closing the connection
+``drop_sale_request``           number of operations whose connection is closed before anything is accepted
+``sale_status``                 list; an entry is a status (nothing accepted) or ``{"status": 502, "accepted": true}``
+``drop_reverse_response``       the same as the first for reversals and captures by ``/api/transactions/{id}``
+``drop_reverse_request``        the same as the second for these
+``reverse_status``              list for these; an entry is a status (nothing done) or ``{"status": 502}`` with any of
+                                ``accepted`` (it was done), ``text`` and ``event_id`` (told in Viva's envelope), ``body``
+``transactions_status``         the same for ``GET /api/transactions…``
+``transactions_lag_s``          seconds before a row shows in ``GET /api/transactions…``
+``merchant_trns_null_in_list``  true: rows come without ``MerchantTrns``
+``session_status``              list of statuses for ``GET sessions/{id}``; an entry may be ``{"status": 200, "body": …}``
+``list_status``                 the same for ``GET sessions?date=``
+``token_status``                the same for ``/connect/token``
+``devices_status``              the same for ``devices:search``
+``abort_refused_status``        status answered to every abort
+``silent``                      true: connections are accepted and never answered
+``slow_ms``                     ``{path prefix: milliseconds}``, waited after the work is done
+``session_404_first_s``         seconds after the request during which its session is answered 404
+``list_lags``                   true: the list of sessions shows nothing new; a number: it lags by so many seconds
+``expire_tokens``               true: every token handed out so far is refused from now on
+``webhook``                     see :class:`WebhookFaults`
+==============================  ==========================================================================================
 """
 
 from collections.abc import Mapping
@@ -56,6 +63,12 @@ class Faults:
     list_status: list[Any] = field(default_factory=list)
     token_status: list[Any] = field(default_factory=list)
     devices_status: list[Any] = field(default_factory=list)
+    drop_reverse_response: int = 0
+    drop_reverse_request: int = 0
+    reverse_status: list[Any] = field(default_factory=list)
+    transactions_status: list[Any] = field(default_factory=list)
+    transactions_lag_s: float = 0
+    merchant_trns_null_in_list: bool = False
     abort_refused_status: int | None = None
     silent: bool = False
     slow_ms: dict[str, int] = field(default_factory=dict)

@@ -14,8 +14,10 @@ from .clock import Clock, add_hours
 from .settings import Settings
 
 CAPTURE, PREAUTH, REFUND, CHARGE, INSTALMENTS, VOID = 0, 1, 4, 5, 6, 7
+INSTALMENTS_REFUND = 18
 IRIS, IRIS_REFUND, IRIS_VOID = 60, 61, 84
-REVERSALS = {REFUND, VOID, IRIS_REFUND, IRIS_VOID}
+VOIDS = {VOID, IRIS_VOID}
+REVERSALS = VOIDS | {REFUND, INSTALMENTS_REFUND, IRIS_REFUND}
 
 
 class ReversalRefused(Exception):
@@ -50,7 +52,10 @@ class Transaction:
     merchant_reference: str | None = None
     customer_trns: str | None = None
     tip: int = 0
+    surcharge: int = 0
+    dcc: dict[str, Any] | None = None
     parent_id: str | None = None
+    parent_type_id: int | None = None
     installments: int = 0
     pan_entry_mode: str = "00"
     reason: int | None = None
@@ -65,7 +70,16 @@ class Transaction:
 
     @property
     def moved_money(self) -> bool:
-        return self.approved and self.type_id != PREAUTH
+        return self.approved and self.operation not in ("preauth", "release")
+
+    @property
+    def operation(self) -> str:
+        """sale, preauth, capture, refund, void or release: what became of the money."""
+        if self.type_id in REVERSALS and self.parent_type_id == PREAUTH:
+            return "release"
+        if self.type_id in REVERSALS:
+            return "void" if self.type_id in VOIDS else "refund"
+        return {PREAUTH: "preauth", CAPTURE: "capture"}.get(self.type_id, "sale")
 
     @property
     def is_iris(self) -> bool:
@@ -94,44 +108,61 @@ class Ledger:
     def refunded(self, parent: Transaction) -> int:
         return sum(child.amount for child in self.children(parent) if child.type_id in REVERSALS)
 
+    def captured(self, parent: Transaction) -> int:
+        return sum(child.amount for child in self.children(parent) if child.type_id == CAPTURE)
+
     def cleared_at(self, row: Transaction) -> datetime | None:
         """When the row was cleared; None before, and for what never clears."""
         moment = add_hours(row.created, self.settings.clearing_h)
-        if not row.moved_money or row.status_id == "X" or self.clock.now() < moment:
-            return None
-        return moment
+        never = not row.moved_money or row.status_id == "X" or row.type_id in VOIDS
+        return None if never or self.clock.now() < moment else moment
 
-    def reverse(self, parent: Transaction, amount: int) -> tuple[int, str]:
+    def lapsed(self, row: Transaction) -> bool:
+        """Tell whether a pre-authorisation holds no more."""
+        moment = add_hours(row.created, self.settings.preauth_valid_h)
+        return row.type_id == PREAUTH and self.clock.now() >= moment
+
+    def reverse(self, parent: Transaction, amount: int, *, forced: bool = False) -> tuple[int, str]:
         """Which reversal an ``amount`` would be: its type and the parent's next status.
 
+        :param forced: Viva does it by itself: no setting and no balance stands against it
         :raises ReversalRefused: cloud reference 4.2 and transactions reference 4.1
         """
         refused = "Non reversible transaction"
-        if not self.settings.refunds:
+        if not self.settings.refunds and not forced:
             raise ReversalRefused(
                 1014, 403, "The specified api action is disabled for the merchant"
             )
         if not parent.approved or parent.type_id in REVERSALS or parent.status_id in ("X", "C"):
             raise ReversalRefused(1008, 403, refused, 2055)
         left = parent.amount - self.refunded(parent)
-        if left == 0:
+        if left == 0 or self.lapsed(parent):
             raise ReversalRefused(1008, 403, refused, 2055)
         if amount <= 0 or amount > left:
             raise ReversalRefused(1009, 400, "PaymentsInvalidAmountForVoid")
         if parent.type_id == PREAUTH or self.cleared_at(parent) is None:
-            return self._before_clearing(parent, amount)
-        if self.settings.available is not None:
+            return self._before_clearing(parent, amount, forced)
+        if self.settings.available is not None and not forced:
             if amount > self.settings.available:
                 raise ReversalRefused(1099, 452, "Insufficient available balance")
             self.settings.available -= amount
-        return (IRIS_REFUND if parent.is_iris else REFUND), "R"
+        return self._refund_type(parent), "R"
 
-    def _before_clearing(self, parent: Transaction, amount: int) -> tuple[int, str]:
+    def _before_clearing(self, parent: Transaction, amount: int, forced: bool) -> tuple[int, str]:
         if amount == parent.amount:
+            if not self.settings.voids and not forced:
+                raise ReversalRefused(5004, 403, "Voids are disabled for the merchant")
             return (IRIS_VOID if parent.is_iris else VOID), "X"
-        if parent.type_id == PREAUTH or not self.settings.strict.partial_before_clearing:
+        allowed = forced or self.settings.strict.partial_before_clearing
+        if parent.type_id == PREAUTH or not allowed:
             raise ReversalRefused(1099, 400, "PaymentsInvalidAmountForVoid")
-        return (IRIS_REFUND if parent.is_iris else REFUND), "R"
+        return self._refund_type(parent), "R"
+
+    @staticmethod
+    def _refund_type(parent: Transaction) -> int:
+        if parent.is_iris:
+            return IRIS_REFUND
+        return INSTALMENTS_REFUND if parent.type_id == INSTALMENTS else REFUND
 
     def as_charge(self, row: Transaction) -> dict[str, Any]:
         """The row as the control API shows it."""
@@ -142,10 +173,14 @@ class Ledger:
             "merchantId": row.merchant_id,
             "terminalId": row.terminal_id,
             "amount": row.amount,
+            "operation": row.operation,
             "tip": row.tip,
+            "surcharge": row.surcharge,
             "currencyCode": row.currency_code,
             "statusId": row.status_id,
             "refunded": self.refunded(row),
+            "captured": self.captured(row),
+            "installments": row.installments,
             "transactionTypeId": row.type_id,
             "parentId": row.parent_id,
             "orderCode": row.numbers.order_code,

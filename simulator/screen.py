@@ -137,6 +137,9 @@ def _request(world: World, session: Session) -> dict[str, Any]:
         "operation": session.operation.value,
         "amount": session.amount,
         "tip": session.tip,
+        "surcharge": session.surcharge,
+        "dcc": _foreign(session),
+        "parent": session.parent.operation if session.parent else "",
         "reference": session.merchant_reference or "",
         "text": session.customer_trns or "",
         "register": session.cash_register_id,
@@ -145,6 +148,14 @@ def _request(world: World, session: Session) -> dict[str, Any]:
         "left": max(0.0, round(session.deadline - world.clock.time(), 1)),
         "timeout": world.settings.card_timeout_s,
     }
+
+
+def _foreign(session: Session) -> dict[str, Any] | None:
+    """The amount in the card's own currency, if the customer chose that."""
+    if session.dcc is None:
+        return None
+    number = session.dcc["currencyCode"]
+    return {"amount": session.dcc["amount"], "currency": CURRENCIES.get(number, number)}
 
 
 ROUTES = [

@@ -18,6 +18,7 @@ MESSAGES = {
     1008: "Transaction is not reversible",
     1009: "Invalid amount",
     1010: "Invalid card",
+    1012: "Transaction does not exist",
     1014: "Refunds are disabled for the merchant",
     1016: "Transaction aborted",
     1017: "Invalid capture amount",
@@ -25,8 +26,11 @@ MESSAGES = {
     1020: "Insufficient funds",
     1099: "Unknown error",
     1100: "There is already a request in progress",
+    1101: "The parameters of the parent session could not be fetched",
+    1102: "Transaction expired",
     4000: "Network error",
     5002: "Preauth is not supported",
+    5004: "Void is not supported",
     6000: "Wrong parameters",
 }
 
@@ -42,7 +46,7 @@ class Operation(str, Enum):
 
     @property
     def without_card(self) -> bool:
-        """The terminal carries it out by itself."""
+        """It has a parent, and the terminal carries it out by itself (a refund unless set otherwise)."""
         return self in (Operation.CAPTURE, Operation.REFUND)
 
     @property
@@ -74,6 +78,8 @@ class Session:
     merchant_reference: str | None = None
     customer_trns: str | None = None
     tip: int = 0
+    surcharge: int = 0
+    dcc: dict[str, Any] | None = None
     max_instalments: int = 0
     parent: Transaction | None = None
     isv: dict[str, Any] | None = None
@@ -95,6 +101,9 @@ class Session:
             "operation": self.operation.value,
             "amount": self.amount,
             "tip": self.tip,
+            "surcharge": self.surcharge,
+            "maxInstalments": self.max_instalments,
+            "parentId": self.parent.transaction_id if self.parent else None,
             "currencyCode": self.currency_code,
             "merchantReference": self.merchant_reference,
             "customerTrns": self.customer_trns,
@@ -159,8 +168,8 @@ def body(
         "aid": card.aid if card else None,
         "cardType": card.label.split()[0] if card else None,
         "bankId": _bank(row),
-        "dccDetails": None,
-        "surchargeAmount": None,
+        "dccDetails": session.dcc,
+        "surchargeAmount": session.surcharge or None,
         "fiscalisationDetails": None,
         "aadeTransactionId": None,
         **session.echo,

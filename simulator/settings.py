@@ -41,6 +41,9 @@ class Strict:
 
     missing_field: int = 422  # 422: list form of `detail`; 400: a string
     unknown_terminal: str = "404"  # "404", or "pending": 200 and then 202 for ever
+    unknown_transaction: int = 404  # 404, or 200: an empty list of transactions
+    negative_refunds: bool = False  # rows of refunds in the list have a negative amount
+    refund_elsewhere: bool = True  # a refund may run on another terminal than the sale
     below_minimum: str = "400"  # "400", or "final": 200 and then a failed session
     abort_final: int = 404  # answer to the abort of a finished session
     tip_on_top: bool = (
@@ -74,7 +77,10 @@ class Settings:
     webhook_timeout_s: float = 5
     clearing_h: float = 24
     preauth: bool = True
+    preauth_valid_h: float = 30 * 24
     refunds: bool = True
+    refund_needs_card: bool = False  # "Force card presentment for refunds"
+    voids: bool = True
     unreferenced_refund: bool = False
     fast_refund: bool = False
     rebate: bool = False

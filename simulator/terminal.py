@@ -19,6 +19,7 @@ from .ledger import (
     IRIS,
     PREAUTH,
     REFUND,
+    REVERSALS,
     ReversalRefused,
     Transaction,
 )
@@ -87,7 +88,7 @@ class Terminal:
 
     def _show(self, session: Session) -> None:
         self.current = session
-        if session.operation.without_card:
+        if session.operation.without_card and not self._needs_card(session):
             session.state = State.AUTHORISING
             self.world.spawn(self._carry_out(session))
         else:
@@ -95,6 +96,9 @@ class Terminal:
             if self.world.settings.auto:
                 self.world.spawn(self._act_by_itself(session, dict(self.world.settings.auto)))
         self.world.touch()
+
+    def _needs_card(self, session: Session) -> bool:
+        return session.operation is Operation.REFUND and self.world.settings.refund_needs_card
 
     def _ask_for_card(self, session: Session) -> None:
         session.state = State.SHOWN
@@ -116,9 +120,10 @@ class Terminal:
             await self.perform(options.pop("action"), options)
 
     async def _carry_out(self, session: Session) -> None:
-        """A refund or capture, which needs no card."""
+        """A refund or capture that needs no card."""
         await self.world.clock.sleep(self.world.settings.authorising_ms / 1000)
-        self._decide(session, None, NO_CARD, {})
+        if self.current is session:
+            self._decide(session, None, NO_CARD, {})
 
     # -- what people do ----------------------------------------------------------------------------------------------
 
@@ -155,7 +160,8 @@ class Terminal:
         """Present a card.
 
         ``card`` names it. To make wrong answers: ``amount``, ``currency``, ``reference``, ``terminal``,
-        ``transactionId``. ``installments`` up to the number that was offered.
+        ``transactionId``. ``installments`` up to the number that was offered. Before it, :meth:`do_tip`,
+        :meth:`do_surcharge` and :meth:`do_dcc` are what the customer may choose.
         """
         self._present(CONTACTLESS, options)
 
@@ -194,6 +200,8 @@ class Terminal:
     def do_iris(self, options: Mapping[str, Any]) -> None:
         """Choose IRIS and, unless ``pay`` is false, pay; a second call pays."""
         session = self._shown(State.SHOWN, State.QR)
+        if session.operation.gives_back:
+            raise NotPossible("Money is not given back by a QR code.")
         session.state = State.QR
         if options.get("pay", True):
             self.world.spawn(self._pay_by_iris(session, options))
@@ -215,9 +223,37 @@ class Terminal:
 
     def do_tip(self, options: Mapping[str, Any]) -> None:
         """The customer adds ``minor`` as a tip; the amount rises."""
-        session = self._shown()
+        session = self._pays()
+        if session.operation is Operation.PREAUTH:
+            raise NotPossible("A pre-authorisation has no tip.")
         session.tip += int(options["minor"])
         session.amount += int(options["minor"])
+
+    def do_surcharge(self, options: Mapping[str, Any]) -> None:
+        """The terminal adds ``minor`` for the kind of card; the amount rises."""
+        session = self._pays()
+        if session.echo.get("skipSurcharge"):
+            raise NotPossible("The request says that there is no surcharge.")
+        session.surcharge += int(options["minor"])
+        session.amount += int(options["minor"])
+
+    def do_dcc(self, options: Mapping[str, Any]) -> None:
+        """The customer pays in the card's ``currency`` (numeric): ``amount`` in its minor units, ``rate``.
+
+        The merchant's amount and currency stay. The shape in the session is UNVERIFIED.
+        """
+        session = self._pays()
+        session.dcc = {
+            "currencyCode": str(options["currency"]),
+            "amount": int(options["amount"]),
+            "exchangeRate": float(options["rate"]),
+        }
+
+    def _pays(self) -> Session:
+        session = self._shown()
+        if session.operation not in (Operation.SALE, Operation.PREAUTH):
+            raise NotPossible("Only who pays can do that.")
+        return session
 
     def do_retry_paid(self, options: Mapping[str, Any]) -> None:
         """The session ends badly, and then the customer pays all the same (9.2 no. 1).
@@ -233,7 +269,11 @@ class Terminal:
 
     async def _pay_after_all(self, session: Session, options: Mapping[str, Any]) -> None:
         await asyncio.sleep(options.get("delay_ms", 200) / 1000)
-        row = self.world.ledger.add(self._row(session, self._card(options), CONTACTLESS, options))
+        card = self._card(options)
+        if session.parent is None:
+            row = self.world.ledger.add(self._row(session, card, CONTACTLESS, options))
+        else:
+            row = self._give_back(session, session.parent, CONTACTLESS, options)
         if self.world.settings.strict.retry_listed:
             session.later = self._body(session, 0, row=row, entry=CONTACTLESS)
         self.world.webhooks.publish(self.merchant_id, self.world.webhooks.of_transaction(row))
@@ -261,10 +301,14 @@ class Terminal:
     # -- the acquirer ------------------------------------------------------------------------------------------------
 
     def pay_at_once(self, session: Session) -> None:
-        """Approve by a contactless card without any delay."""
-        if self.current is session and session.state is State.SHOWN:
+        """Approve without any delay; by a contactless card if one is needed."""
+        if self.current is not session:
+            return
+        if session.state is State.SHOWN:
             session.state = State.AUTHORISING
             self._decide(session, CARDS["visa"], CONTACTLESS, {})
+        elif session.operation.without_card:
+            self._decide(session, None, NO_CARD, {})
 
     def _card(self, options: Mapping[str, Any]) -> Card:
         name = options.get("card", "visa")
@@ -285,6 +329,7 @@ class Terminal:
         if type_id is None:
             type_id = self._type(session, options, installments)
         now = self.world.clock.now()
+        parent = session.parent
         row = Transaction(
             merchant_id=self.merchant_id,
             terminal_id=self.terminal_id,
@@ -293,14 +338,19 @@ class Terminal:
             currency_code=str(options.get("currency", session.currency_code)),
             type_id=type_id,
             created=now,
-            numbers=self.world.numbers.next(now, self.terminal_id),
+            numbers=self.world.numbers.again(parent.numbers, now)
+            if parent
+            else self.world.numbers.next(now, self.terminal_id),
             card=card,
             session_id=session.session_id,
             merchant_reference=options.get("reference", session.merchant_reference),
             customer_trns=session.customer_trns,
             tip=session.tip,
-            parent_id=session.parent.transaction_id if session.parent else None,
-            installments=installments,
+            surcharge=session.surcharge,
+            dcc=session.dcc,
+            parent_id=parent.transaction_id if parent else None,
+            parent_type_id=parent.type_id if parent else None,
+            installments=parent.installments if parent else installments,
             pan_entry_mode=entry,
             service_id=19 if session.operation is Operation.FAST_REFUND else None,
             manual_refund=session.operation.gives_back
@@ -327,7 +377,7 @@ class Terminal:
         if session.operation is Operation.CAPTURE:
             self._decide_capture(session)
         elif session.operation is Operation.REFUND:
-            self._decide_refund(session)
+            self._decide_refund(session, card, entry, options)
         else:
             self._decide_card(session, card, entry, options)
 
@@ -357,7 +407,7 @@ class Terminal:
         if "terminal" in options:
             result["terminalId"] = str(options["terminal"])
         events = webhooks.of_transaction(row)
-        if self.world.faults.webhook.failed_then_created:
+        if self.world.faults.webhook.failed_then_created and row.type_id not in REVERSALS:
             events = [*webhooks.of_transaction(self._failed_attempt(session, row)), *events]
         self._finish(session, result, events)
         if (
@@ -376,7 +426,7 @@ class Terminal:
     async def _reverse_by_itself(self, row: Transaction) -> None:
         await asyncio.sleep(self.world.faults.webhook.auto_reversal_ms / 1000)
         with contextlib.suppress(ReversalRefused):
-            self.world.reverse(row, row.amount)
+            self.world.reverse(row, row.amount, forced=True)
         row.vanished = self.world.faults.webhook.vanish
 
     def _decline(
@@ -418,29 +468,46 @@ class Terminal:
         parent = session.parent
         if parent is None or parent.status_id != "F":
             self._finish(session, self._failure(session, 1012))
+        elif self.world.ledger.lapsed(parent):
+            self._finish(session, self._failure(session, 1102))
         elif not 0 < session.amount <= parent.amount:
             self._finish(session, self._failure(session, 1017))
         else:
             row = self.world.ledger.add(self._row(session, parent.card, NO_CARD, {}, CAPTURE))
             parent.status_id = "C"
-            self._finish(
-                session, self._body(session, 0, row=row), self.world.webhooks.of_transaction(row)
-            )
+            self._approve(session, row, NO_CARD, {})
 
-    def _decide_refund(self, session: Session) -> None:
+    def _decide_refund(
+        self, session: Session, card: Card | None, entry: str, options: Mapping[str, Any]
+    ) -> None:
         parent = session.parent
         try:
-            if parent is None:
+            if parent is None or self._elsewhere(parent):
                 raise ReversalRefused(1101, 404, "")
-            type_id, status_id = self.world.ledger.reverse(parent, session.amount)
+            if options.get("reason") is not None:
+                self._decline(session, card, entry, options, int(options["reason"]))
+                return
+            row = self._give_back(session, parent, entry, options)
         except ReversalRefused as refusal:
-            self._finish(session, self._failure(session, refusal.event_id))
+            self._finish(session, self._failure(session, refusal.event_id, entry=entry))
             return
-        row = self.world.ledger.add(self._row(session, parent.card, NO_CARD, {}, type_id))
+        self._approve(session, row, entry, options)
+
+    def _elsewhere(self, parent: Transaction) -> bool:
+        other = parent.terminal_id != self.terminal_id
+        return other and not self.world.settings.strict.refund_elsewhere
+
+    def _give_back(
+        self, session: Session, parent: Transaction, entry: str, options: Mapping[str, Any]
+    ) -> Transaction:
+        """Book a refund, void or release.
+
+        :raises ReversalRefused: when the acquirer does not do it
+        """
+        type_id, status_id = self.world.ledger.reverse(parent, session.amount)
+        row = self.world.ledger.add(self._row(session, parent.card, entry, options, type_id))
         parent.status_id = status_id
-        self._finish(
-            session, self._body(session, 0, row=row), self.world.webhooks.of_transaction(row)
-        )
+        return row
 
     # -- results -----------------------------------------------------------------------------------------------------
 

@@ -10,18 +10,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .access import Refused, bearer, merchant_by_basic
+from .access import Refused, bearer, faulty, merchant_by_basic
 from .clock import athens, offset_athens
-from .ledger import CAPTURE, PREAUTH, ReversalRefused, Transaction, major
+from .front import DropConnection
+from .ledger import CAPTURE, PREAUTH, REVERSALS, ReversalRefused, Transaction, major
 from .world import Merchant, World
 
 _TYPE_NAMES = {0: "CardCapture", 1: "CardPreauth", 4: "CardRefund", 5: "CardCharge", 6: "CardInstallments", 7: "CardVoid",
-               60: "IRIS", 61: "IRISRefund", 84: "IRISVoid"}  # fmt: skip
+               18: "CardRefundInstallments", 60: "IRIS", 61: "IRISRefund", 84: "IRISVoid"}  # fmt: skip
+_Handler = Callable[[Request, World, Merchant], Awaitable[Response]]
 
 
-def _basic(
-    handler: Callable[[Request, World, Merchant], Awaitable[Response]],
-) -> Callable[[Request], Awaitable[Response]]:
+def _basic(handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         try:
             return await handler(request, request.app.state.world, merchant_by_basic(request))
@@ -29,6 +29,42 @@ def _basic(
             return refused.response
 
     return serve
+
+
+def _reading(handler: _Handler) -> _Handler:
+    """A look-up with the faults that a test has ordered."""
+
+    async def serve(request: Request, world: World, merchant: Merchant) -> Response:
+        if fault := world.faults.take("transactions_status"):
+            return _faulty(world, fault)
+        return await handler(request, world, merchant)
+
+    return serve
+
+
+def _writing(handler: _Handler) -> _Handler:
+    """A reversal or capture with the faults that a test has ordered."""
+
+    async def serve(request: Request, world: World, merchant: Merchant) -> Response:
+        faults = world.faults
+        if faults.count_down("drop_reverse_request"):
+            raise DropConnection
+        fault = faults.take("reverse_status")
+        if fault and not fault.get("accepted"):
+            return _faulty(world, fault)
+        response = await handler(request, world, merchant)
+        if faults.count_down("drop_reverse_response"):
+            raise DropConnection
+        return _faulty(world, fault) if fault else response
+
+    return serve
+
+
+def _faulty(world: World, fault: dict[str, Any]) -> Response:
+    """With ``text`` or ``event_id`` Viva's own envelope, else what a gateway says."""
+    if "text" in fault or "event_id" in fault:
+        return _outcome(world, fault["status"], fault.get("text"), fault.get("event_id", 0))
+    return faulty(fault)
 
 
 def _outcome(
@@ -54,8 +90,13 @@ def _visible(world: World, merchant: Merchant) -> list[Transaction]:
     return [
         row
         for row in world.ledger.rows
-        if row.merchant_id == merchant.merchant_id and not row.vanished
+        if row.merchant_id == merchant.merchant_id and _shown(world, row)
     ]
+
+
+def _shown(world: World, row: Transaction) -> bool:
+    age = world.clock.time() - row.created.timestamp()
+    return not row.vanished and age >= world.faults.transactions_lag_s
 
 
 def _find(world: World, merchant: Merchant, transaction_id: str) -> Transaction | None:
@@ -93,8 +134,9 @@ def _day(moment: datetime | None) -> date | None:
 
 async def read(request: Request, world: World, merchant: Merchant) -> Response:
     row = _find(world, merchant, request.path_params["transaction_id"])
-    if row is None:
-        return _outcome(world, 404, "Transaction not found", Transactions=[])
+    if row is None or not _shown(world, row):
+        status = world.settings.strict.unknown_transaction
+        return _outcome(world, status, "Transaction not found", Transactions=[])
     return _outcome(world, 200, Transactions=[_row(world, row)])
 
 
@@ -103,10 +145,12 @@ def _row(world: World, row: Transaction) -> dict[str, Any]:
     cleared = world.ledger.cleared_at(row)
     card = row.card
     merchant = world.merchants[row.merchant_id]
+    negative = row.type_id in REVERSALS and world.settings.strict.negative_refunds
+    hidden = world.faults.merchant_trns_null_in_list
     return {
         "TransactionId": row.transaction_id,
         "ParentId": row.parent_id,
-        "Amount": major(row.amount),
+        "Amount": major(-row.amount if negative else row.amount),
         "StatusId": row.status_id,
         "InsDate": offset_athens(row.created),
         "Commission": major(row.amount * 12 // 1000) if cleared else 0.0,
@@ -116,7 +160,7 @@ def _row(world: World, row: Transaction) -> dict[str, Any]:
         "RedeemedAmount": 0.0,
         "SourceCode": row.source_code,
         "SourceTerminalId": int(row.terminal_id) if row.terminal_id.isdigit() else None,
-        "MerchantTrns": row.merchant_reference,
+        "MerchantTrns": None if hidden else row.merchant_reference,
         "CustomerTrns": row.customer_trns,
         "CurrencyCode": row.currency_code,
         "OriginalCurrencyCode": row.currency_code,
@@ -220,7 +264,7 @@ async def capture(request: Request, world: World, merchant: Merchant) -> Respons
         return _outcome(
             world, 403, "Invalid transaction. The transaction does not allow recurring charge"
         )
-    if parent.status_id != "F":
+    if parent.status_id != "F" or world.ledger.lapsed(parent):
         return _outcome(world, 403, "Preauth has expired or already captured")
     if amount > parent.amount:
         return _outcome(world, 400, "Invalid capture amount")
@@ -335,11 +379,11 @@ async def isv_subscribe(request: Request) -> Response:
 
 ROUTES = [
     Route("/api/messages/config/token", _basic(webhook_key), methods=["GET"]),
-    Route("/api/transactions", _basic(search), methods=["GET"]),
-    Route("/api/transactions/", _basic(search), methods=["GET"]),
-    Route("/api/transactions/{transaction_id}", _basic(read), methods=["GET"]),
-    Route("/api/transactions/{transaction_id}", _basic(reverse), methods=["DELETE"]),
-    Route("/api/transactions/{transaction_id}", _basic(capture), methods=["POST"]),
+    Route("/api/transactions", _basic(_reading(search)), methods=["GET"]),
+    Route("/api/transactions/", _basic(_reading(search)), methods=["GET"]),
+    Route("/api/transactions/{transaction_id}", _basic(_reading(read)), methods=["GET"]),
+    Route("/api/transactions/{transaction_id}", _basic(_writing(reverse)), methods=["DELETE"]),
+    Route("/api/transactions/{transaction_id}", _basic(_writing(capture)), methods=["POST"]),
     Route("/checkout/v2/transactions/{transaction_id}", retrieve, methods=["GET"]),
     Route("/checkout/v2/isv/transactions/{transaction_id}", retrieve, methods=["GET"]),
     Route("/isv/v1/webhooks/token", isv_webhook_key, methods=["GET"]),

@@ -285,7 +285,7 @@ class Webhooks:
         return {
             "Moto": False,
             "BinId": card.bin_id if card else None,
-            "IsDcc": False,
+            "IsDcc": row.dcc is not None,
             "Ucaf": None,
             "Email": "maria.invented@example.com",
             "Phone": "6900000000",
@@ -365,6 +365,6 @@ class Webhooks:
             "DccSessionId": None,
             "DccMarkup": None,
             "DccDifferenceOverEcb": None,
-            "SurchargeAmount": 0.0,
+            "SurchargeAmount": major(row.surcharge),
             "PrimaryAccountNumberLast4Digits": card.last4 if card else None,
         }

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from .cards import NumberSource
@@ -159,12 +159,15 @@ class World:
         amount: int,
         merchant_reference: str | None = None,
         customer_trns: str | None = None,
+        *,
+        forced: bool = False,
     ) -> Transaction:
         """Void or refund without a terminal, and tell the webhooks.
 
+        :param forced: Viva does it by itself
         :raises ReversalRefused: when the acquirer does not do it
         """
-        type_id, status_id = self.ledger.reverse(parent, amount)
+        type_id, status_id = self.ledger.reverse(parent, amount, forced=forced)
         row = self.child(parent, amount, type_id, merchant_reference, customer_trns)
         parent.status_id = status_id
         self.webhooks.publish(row.merchant_id, self.webhooks.of_transaction(row))
@@ -181,7 +184,6 @@ class World:
     ) -> Transaction:
         """Book a reversal or capture that was asked for without a terminal; it stays on the parent's order code."""
         now = self.clock.now()
-        numbers = self.numbers.next(now, parent.terminal_id)
         row = Transaction(
             merchant_id=parent.merchant_id,
             terminal_id=parent.terminal_id,
@@ -190,15 +192,13 @@ class World:
             currency_code=parent.currency_code,
             type_id=type_id,
             created=now,
-            numbers=replace(
-                numbers,
-                order_code=parent.numbers.order_code,
-                short_order_code=parent.numbers.short_order_code,
-            ),
+            numbers=self.numbers.again(parent.numbers, now),
             card=parent.card,
             merchant_reference=merchant_reference or parent.merchant_reference,
             customer_trns=customer_trns or parent.customer_trns,
             parent_id=parent.transaction_id,
+            parent_type_id=parent.type_id,
+            installments=parent.installments,
             pan_entry_mode=parent.pan_entry_mode,
         )
         return self.ledger.add(row)

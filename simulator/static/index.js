@@ -10,7 +10,7 @@ const STATES = {
     final: "shows the result",
 };
 
-const GIVEN_BACK = new Set([4, 7, 61, 84]);
+const GIVEN_BACK = new Set(["refund", "void"]);
 
 function terminalCard(terminal) {
     const mini = element("div", terminal.statusId === 1 ? "mini" : "mini dark");
@@ -94,13 +94,9 @@ function show(view) {
         ["Terminal", (row) => row.terminalId],
         [
             "Amount",
-            (row) =>
-                money(
-                    GIVEN_BACK.has(row.transactionTypeId) ? -row.amount : row.amount,
-                    currency(row)
-                ),
+            (row) => money(GIVEN_BACK.has(row.operation) ? -row.amount : row.amount, currency(row)),
         ],
-        ["Type", (row) => row.transactionTypeId],
+        ["Kind", (row) => `${row.operation} (${row.transactionTypeId})`],
         ["Status", (row) => row.statusId],
         ["Given back", (row) => (row.refunded ? money(row.refunded, currency(row)) : "")],
         ["Card", (row) => row.card],

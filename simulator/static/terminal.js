@@ -12,7 +12,9 @@ const OPERATIONS = {
     "fast-refund": "Fast refund",
     rebate: "Rebate",
 };
+const GIVES_BACK = new Set(["refund", "unreferenced-refund", "fast-refund", "rebate"]);
 const NEEDS_REQUEST = new Set(["tap", "insert_pin", "decline", "tip", "retry_paid"]);
+const ONLY_PAYING = new Set(["tip", "iris"]);
 
 let view = null;
 let endsAt = 0;
@@ -39,10 +41,20 @@ function amountOf(request) {
 
 function heading(request) {
     return [
-        element("div", "label", OPERATIONS[request.operation] || request.operation),
+        element("div", "label", labelOf(request)),
         amountOf(request),
         request.tip
             ? element("div", "small", `with ${money(request.tip, request.currency)} tip`)
+            : null,
+        request.surcharge
+            ? element(
+                  "div",
+                  "small",
+                  `with ${money(request.surcharge, request.currency)} surcharge`
+              )
+            : null,
+        request.dcc
+            ? element("div", "small", `as ${money(request.dcc.amount, request.dcc.currency)}`)
             : null,
         element("div", "reference", request.reference),
     ];
@@ -75,6 +87,26 @@ function code(text) {
     return canvas;
 }
 
+function labelOf(request) {
+    if (request.operation === "refund" && request.parent === "preauth") {
+        return "Release";
+    }
+    return OPERATIONS[request.operation] || request.operation;
+}
+
+/** What was done, in one word. */
+function doneWord(request, result) {
+    if (GIVES_BACK.has(request.operation)) {
+        if (request.parent === "preauth") {
+            return "Released";
+        }
+        return result.type === 7 || result.type === 84 ? "Voided" : "Refunded";
+    }
+    return (
+        { preauth: "Reserved", "preauth-completion": "Captured" }[request.operation] || "Approved"
+    );
+}
+
 const FACES = {
     idle: () => [
         element("div", "clock", now().slice(0, 5)),
@@ -93,7 +125,11 @@ const FACES = {
     shown: (request) => [
         ...heading(request),
         svg(WAVES),
-        element("div", "prompt", "Tap or insert card"),
+        element(
+            "div",
+            "prompt",
+            GIVES_BACK.has(request.operation) ? "Tap the card to be credited" : "Tap or insert card"
+        ),
     ],
     qr: (request) => [
         element("div", "label", "IRIS"),
@@ -115,11 +151,9 @@ const FACES = {
     final: (request, result) => {
         const mark = element("div", "mark");
         mark.append(svg(result.success ? CHECK : CROSS));
-        const given = ["refund", "unreferenced-refund", "fast-refund", "rebate"];
-        const words = given.includes(request.operation) ? "Refunded" : "Approved";
         return [
             mark,
-            element("div", "verdict", result.success ? words : "Not approved"),
+            element("div", "verdict", result.success ? doneWord(request, result) : "Not approved"),
             amountOf(request),
             element(
                 "div",
@@ -209,7 +243,9 @@ function drawKeys(screen) {
             key.dataset.action = view.online ? "unplug" : "plug";
             byId("plug-label").textContent = view.online ? "Unplug network" : "Plug in network";
         } else {
-            key.disabled = screen !== "shown" && (NEEDS_REQUEST.has(action) || screen !== "qr");
+            key.disabled =
+                (screen !== "shown" && (NEEDS_REQUEST.has(action) || screen !== "qr")) ||
+                (ONLY_PAYING.has(action) && GIVES_BACK.has(view.request?.operation));
         }
     }
     byId("tip-amount").textContent = `+${money(TIP_MINOR, view.request?.currency || "EUR")}`;
@@ -258,7 +294,7 @@ function drawPaper(request, result) {
         element(
             "div",
             "sum",
-            `${OPERATIONS[request.operation] === "To pay" ? "SALE" : request.operation.toUpperCase()} ${money(request.amount, request.currency)}`
+            `${request.operation === "sale" ? "SALE" : labelOf(request).toUpperCase()} ${money(request.amount, request.currency)}`
         ),
         list,
         element("p", "", ""),

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from simulator_process import MERCHANT, PLAIN, ControlError
+from simulator_process import MERCHANT, PLAIN, TERMINAL_2, ControlError, until
 from viva_client import VivaClient
 
 DAY = 86400
@@ -150,6 +150,143 @@ def test_preauth_can_be_released_and_disabled(simulator, viva):
     assert viva.paid(preauth=True)["eventId"] == 5002
 
 
+def test_instalments_are_given_back_as_such(simulator, viva):
+    session_id = viva.sale(amount=60000, maxInstalments=12)
+    simulator.act("tap", installments=6)
+    assert viva.final(session_id)["installments"] == 6
+    cleared(simulator, viva)
+    result = viva.follow_up_result("refund", session_id, 60000)
+    assert (result["transactionTypeId"], result["installments"]) == (18, 6)
+
+
+def test_a_follow_up_stays_on_the_order_code(simulator, viva):
+    sale = viva.paid()
+    result = viva.follow_up_result("refund", sale["sessionId"], 1250)
+    assert result["orderCode"] == sale["orderCode"]
+    assert result["retrievalReferenceNumber"] != sale["retrievalReferenceNumber"]
+
+
+def test_a_refund_that_needs_the_card(simulator, viva):
+    simulator.control("POST", "settings", {"refund_needs_card": True})
+    sale = viva.paid()
+    assert viva.follow_up("refund", sale["sessionId"], 1250).status_code == 200
+    first = viva.last_session
+    with pytest.raises(ControlError, match="409"):
+        simulator.act("iris")
+    with pytest.raises(ControlError, match="409"):
+        simulator.act("tip", minor=100)
+    simulator.act("cancel")
+    assert viva.final(first)["eventId"] == 1000
+    viva.follow_up("refund", sale["sessionId"], 1250)
+    simulator.act("decline")
+    result = viva.final(viva.last_session)
+    assert (result["eventId"], result["transactionEventId"]) == (1006, 10051)
+    assert rows(simulator)[0]["refunded"] == 0
+    viva.follow_up("refund", sale["sessionId"], 1250)
+    simulator.act("tap")
+    result = viva.final(viva.last_session)
+    assert (result["success"], result["panEntryMode"]) == (True, "07")
+    assert rows(simulator)[0]["refunded"] == 1250
+
+
+def test_a_refund_that_happens_although_the_session_says_no(simulator, viva):
+    simulator.control("POST", "settings", {"refund_needs_card": True})
+    sale = viva.paid()
+    viva.follow_up("refund", sale["sessionId"], 1250)
+    simulator.act("retry_paid", delay_ms=20)
+    assert viva.final(viva.last_session)["eventId"] == 1000
+    until(lambda: rows(simulator)[0]["refunded"] == 1250)
+
+
+def test_another_terminal(simulator, viva):
+    sale = viva.paid()
+    simulator.control("POST", "settings", {"strict": {"refund_elsewhere": False}})
+    result = viva.follow_up_result("refund", sale["sessionId"], 1250, terminalId=TERMINAL_2)
+    assert (result["success"], result["eventId"]) == (False, 1101)
+    simulator.control("POST", "settings", {"strict": {"refund_elsewhere": True}})
+    result = viva.follow_up_result("refund", sale["sessionId"], 1250, terminalId=TERMINAL_2)
+    assert (result["success"], result["terminalId"]) == (True, TERMINAL_2)
+
+
+def test_voids_can_be_disabled(simulator, viva):
+    simulator.control("POST", "settings", {"voids": False})
+    sale = viva.paid()
+    assert viva.follow_up_result("refund", sale["sessionId"], 1250)["eventId"] == 5004
+    cleared(simulator, viva)
+    assert viva.follow_up_result("refund", sale["sessionId"], 1250)["transactionTypeId"] == 4
+
+
+def test_a_preauth_lapses(simulator, viva):
+    held = viva.paid(preauth=True)
+    simulator.control("POST", "clock", {"advance_s": 30 * DAY})
+    viva.renew()
+    assert viva.follow_up_result("preauth-completion", held["sessionId"], 1250)["eventId"] == 1102
+    assert viva.follow_up_result("refund", held["sessionId"], 1250)["eventId"] == 1008
+    answer = legacy(viva, "POST", f"/{held['transactionId']}", json={"amount": 1250})
+    assert (answer.status_code, answer.json()["Success"]) == (403, False)
+    assert rows(simulator) == []
+
+
+def test_extras_of_the_customer(simulator, viva):
+    session_id = viva.sale()
+    simulator.act("tip", minor=200)
+    simulator.act("surcharge", minor=25)
+    simulator.act("dcc", currency="826", amount=1270, rate=0.86)
+    simulator.act("tap")
+    result = viva.final(session_id)
+    assert (result["amount"], result["tipAmount"], result["surchargeAmount"]) == (1475, 200, 25)
+    assert result["dccDetails"] == {"currencyCode": "826", "amount": 1270, "exchangeRate": 0.86}
+    assert result["currencyCode"] == "978"
+    (charge,) = rows(simulator)
+    assert (charge["amount"], charge["tip"], charge["surcharge"]) == (1475, 200, 25)
+
+
+def test_extras_that_are_not_offered(simulator, viva):
+    viva.sale(preauth=True)
+    with pytest.raises(ControlError, match="409"):
+        simulator.act("tip", minor=200)
+    viva.sale(terminalId=TERMINAL_2, skipSurcharge=True)
+    with pytest.raises(ControlError, match="409"):
+        simulator.act("surcharge", TERMINAL_2, minor=25)
+
+
+def test_the_book_says_what_became_of_a_sale(simulator, viva):
+    held = viva.paid(preauth=True)
+    viva.follow_up_result("preauth-completion", held["sessionId"], 1000)
+    viva.follow_up_result("refund", viva.last_session, 1000)
+    released = viva.paid(preauth=True)
+    viva.follow_up_result("refund", released["sessionId"], 1250)
+    book = [
+        (row["operation"], row["amount"], row["captured"], row["refunded"], row["statusId"])
+        for row in simulator.control("GET", "attempts")
+    ]
+    assert book == [
+        ("preauth", 1250, 1000, 0, "C"),
+        ("capture", 1000, 0, 1000, "X"),
+        ("void", 1000, 0, 0, "F"),
+        ("preauth", 1250, 0, 1250, "X"),
+        ("release", 1250, 0, 0, "F"),
+    ]
+    assert [row["operation"] for row in rows(simulator)] == ["capture", "void"]
+
+
+# -- by Viva itself --------------------------------------------------------------------------------------------------
+
+
+def test_viva_gives_back_by_itself(simulator, viva):
+    sale = viva.paid()
+    simulator.control("POST", "settings", {"refunds": False, "available": 0})
+    path = f"transactions/{sale['transactionId']}/reverse"
+    child = simulator.control("POST", path, {"amount": 250})
+    assert (child["operation"], child["amount"]) == ("refund", 250)
+    assert child["parentId"] == sale["transactionId"] and child["sessionId"] is None
+    child = simulator.control("POST", path)
+    assert (child["amount"], rows(simulator)[0]["refunded"]) == (1000, 1250)
+    for again in (path, "transactions/unknown/reverse"):
+        with pytest.raises(ControlError, match="409"):
+            simulator.control("POST", again)
+
+
 # -- without a terminal ----------------------------------------------------------------------------------------------
 
 
@@ -245,6 +382,74 @@ def test_capture_by_api(simulator, viva):
     )
     simulator.control("POST", "settings", {"captures": False})
     assert legacy(viva, "POST", path, json={"amount": 100}).status_code == 403
+
+
+def test_faults_of_reversals_and_captures(simulator, viva):
+    sale, held = viva.paid(), viva.paid(preauth=True)
+    calls = [
+        ("DELETE", f"/{sale['transactionId']}", {"params": {"amount": 1250}}),
+        ("POST", f"/{held['transactionId']}", {"json": {"amount": 1250}}),
+    ]
+    for method, path, options in calls:
+        before = len(rows(simulator))
+        simulator.control(
+            "POST",
+            "faults",
+            {
+                "drop_reverse_request": 1,
+                "reverse_status": [
+                    503,
+                    {"status": 502, "event_id": 311, "text": "Transaction failed"},
+                ],
+            },
+        )
+        with pytest.raises(httpx.RemoteProtocolError):
+            legacy(viva, method, path, **options)
+        assert legacy(viva, method, path, **options).status_code == 503
+        refused = legacy(viva, method, path, **options)
+        assert (refused.status_code, refused.json()["EventId"]) == (502, 311)
+        assert refused.json()["Success"] is False
+        assert len(rows(simulator)) == before
+        simulator.control("POST", "faults", {"drop_reverse_response": 1})
+        with pytest.raises(httpx.RemoteProtocolError):
+            legacy(viva, method, path, **options)
+        assert len(rows(simulator)) == before + 1
+
+
+def test_a_reversal_that_is_done_and_answered_by_a_gateway(simulator, viva):
+    sale = viva.paid()
+    fault = {"status": 502, "accepted": True}
+    simulator.control("POST", "faults", {"reverse_status": [fault]})
+    answer = legacy(viva, "DELETE", f"/{sale['transactionId']}", params={"amount": 1250})
+    assert answer.status_code == 502 and answer.text.startswith("<html>")
+    assert rows(simulator)[0]["refunded"] == 1250
+
+
+def test_faults_of_the_list(simulator, viva):
+    sale = viva.paid()
+    today = datetime.now(ZoneInfo("Europe/Athens")).date().isoformat()
+    simulator.control("POST", "faults", {"transactions_status": [503, 502]})
+    assert legacy(viva, "GET", params={"date": today}).status_code == 503
+    assert legacy(viva, "GET", f"/{sale['transactionId']}").status_code == 502
+    simulator.control("POST", "faults", {"transactions_lag_s": 60})
+    assert legacy(viva, "GET", params={"date": today}).json()["Transactions"] == []
+    assert legacy(viva, "GET", f"/{sale['transactionId']}").status_code == 404
+    simulator.control("POST", "settings", {"strict": {"unknown_transaction": 200}})
+    found = legacy(viva, "GET", f"/{sale['transactionId']}")
+    assert (found.status_code, found.json()["Transactions"]) == (200, [])
+    simulator.control(
+        "POST", "faults", {"transactions_lag_s": 0, "merchant_trns_null_in_list": True}
+    )
+    (row,) = legacy(viva, "GET", params={"date": today}).json()["Transactions"]
+    assert row["MerchantTrns"] is None
+
+
+def test_refunds_in_the_list_may_be_negative(simulator, viva):
+    sale = viva.paid()
+    viva.follow_up_result("refund", sale["sessionId"], 1250)
+    simulator.control("POST", "settings", {"strict": {"negative_refunds": True}})
+    found = legacy(viva, "GET", params={"ordercode": sale["orderCode"]}).json()["Transactions"]
+    assert [row["Amount"] for row in found] == [12.5, -12.5]
 
 
 def test_iris_is_not_found_by_the_checkout_look_up(simulator, viva):

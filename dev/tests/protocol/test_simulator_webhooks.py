@@ -6,8 +6,9 @@ import time
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
-from simulator_process import MERCHANT, TERMINAL, until
+from simulator_process import MERCHANT, PLAIN, TERMINAL, until
 from viva_client import VivaClient
 from webhook_receiver import Receiver, receiving
 
@@ -159,6 +160,28 @@ def test_a_refund(simulator, viva, hook):
     sale = viva.paid()
     viva.follow_up_result("refund", sale["sessionId"], 1250)
     assert arrived(hook, 8)[6]["EventData"]["Amount"] == -1250
+
+
+def test_reversals_and_captures_without_a_terminal(simulator, viva, hook):
+    sale, held = viva.paid(), viva.paid(preauth=True)
+    arrived(hook, 4)
+    base = f"{simulator.url}/api/transactions"
+    capture = {"amount": 1000, "merchantTrns": "invoice 7"}
+    httpx.post(f"{base}/{held['transactionId']}", json=capture, auth=viva.basic, **PLAIN)
+    arrived(hook, 5)
+    back = {"amount": 1250, "merchantTrns": "invoice 8"}
+    httpx.delete(f"{base}/{sale['transactionId']}", params=back, auth=viva.basic, **PLAIN)
+    captured, voided = (message["EventData"] for message in arrived(hook, 6)[4:])
+    assert hook.types()[4:] == [1796, 1797]
+    assert (captured["ParentId"], captured["Amount"]) == (held["transactionId"], 10.0)
+    assert (captured["TransactionTypeId"], captured["MerchantTrns"]) == (0, "invoice 7")
+    assert (voided["ParentId"], voided["Amount"]) == (sale["transactionId"], -12.5)
+    assert (voided["TransactionTypeId"], voided["MerchantTrns"]) == (7, "invoice 8")
+    simulator.control("POST", f"transactions/{captured['TransactionId']}/reverse", {"amount": 300})
+    by_viva = arrived(hook, 7)[6]
+    assert by_viva["EventTypeId"] == 1797
+    assert by_viva["EventData"]["ParentId"] == captured["TransactionId"]
+    assert by_viva["EventData"]["Amount"] == -3.0
 
 
 def test_only_the_events_asked_for_and_the_price(simulator, viva, hook):
