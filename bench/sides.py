@@ -75,7 +75,7 @@ class Ours(Side):
     terminal = COUNTER
     green = (".viva-title-text", "Approved")
     paths = {
-        "sale": "/viva.transaction/pos_charge",
+        "sale": "/viva.transaction/pos_start",
         "poll": "/viva.transaction/pos_check",
         "webhook": "/viva/webhook/",
     }
@@ -100,7 +100,7 @@ class Ours(Side):
             "amount_minor": PRICE_MINOR,
             "terminal_id": self.shop.terminals[terminal],
         }
-        status = client.call("viva.transaction", "pos_charge", request, context=self.shop.context)
+        status = client.call("viva.transaction", "pos_start", request, context=self.shop.context)
         if status["final"]:
             raise RuntimeError(f"The sale was not taken: {status['message']}")
         return Sale(request["attempt"], self._reference(), terminal)

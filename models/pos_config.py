@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 
 from ..drivers import CurrencyNotSupported, exponent
+from .viva_transaction_pos import MANAGER
+from .viva_transaction_start import GIVE_BACK, UNREFERENCED
 
 
 class PosConfig(models.Model):
@@ -10,6 +12,26 @@ class PosConfig(models.Model):
         compute="_compute_viva_digits",
         help="Decimals of the till's currency on the wire (ISO 4217). Odoo may round a currency more coarsely.",
     )
+
+    viva_may_give_back = fields.Boolean(
+        compute="_compute_viva_rights", help="The user may give money back by card here."
+    )
+    viva_may_unreferenced = fields.Boolean(
+        compute="_compute_viva_rights", help="… also without the original payment."
+    )
+    viva_may_manage = fields.Boolean(
+        compute="_compute_viva_rights", help="… also without card and terminal."
+    )
+
+    @api.depends_context("uid")
+    def _compute_viva_rights(self):
+        transactions = self.env["viva.transaction"]
+        for config in self:
+            decides = not transactions._needs_credentials(config)
+            user = self.env.user
+            config.viva_may_give_back = decides and user.has_group(GIVE_BACK)
+            config.viva_may_unreferenced = user.has_group(UNREFERENCED)
+            config.viva_may_manage = decides and user.has_group(MANAGER)
 
     @api.depends("currency_id")
     def _compute_viva_digits(self):

@@ -23,6 +23,12 @@ class PosOrder(models.Model):
         string="Paid by card without proof",
         help="The till called it paid, but no approved card payment is in the ledger.",
     )
+    viva_parked = fields.Boolean(
+        "Parked with a hold",
+        copy=False,
+        readonly=True,
+        help="The order waits outside of any session, with money on hold, until it is recalled.",
+    )
     viva_can_attach = fields.Boolean(compute="_compute_viva_transaction_ids", compute_sudo=True)
 
     def _compute_viva_transaction_ids(self):
@@ -58,7 +64,7 @@ class PosOrder(models.Model):
               JOIN pos_order ON pos_order.id = payment.pos_order_id
               JOIN pos_payment_method method ON method.id = payment.payment_method_id
              WHERE method.use_payment_terminal = 'viva'
-               AND payment.amount > 0
+               AND payment.amount != 0
                AND payment.is_change IS NOT TRUE
                AND pos_order.state IN ('paid', 'done', 'invoiced')
                AND NOT EXISTS (
@@ -68,8 +74,9 @@ class PosOrder(models.Model):
                       AND proof.company_id = pos_order.company_id
                       AND proof.state = 'approved'
                       AND proof.is_contradicted IS NOT TRUE
-                      AND proof.approved_amount - COALESCE(proof.tip_amount, 0)
-                          - COALESCE(proof.surcharge_amount, 0) = payment.amount
+                      AND (proof.approved_amount - COALESCE(proof.surcharge_amount, 0)
+                          - CASE WHEN proof.tip_booking = 'product' THEN 0 ELSE COALESCE(proof.tip_amount, 0) END)
+                          * CASE WHEN proof.operation IN ('refund', 'void') THEN -1 ELSE 1 END = payment.amount
                       AND NOT EXISTS (
                           SELECT FROM viva_transaction child
                            WHERE child.parent_id = proof.id
@@ -85,7 +92,7 @@ class PosOrder(models.Model):
         return self.payment_ids.filtered(
             lambda payment: (
                 payment.payment_method_id._is_viva()
-                and payment.amount > 0
+                and not payment.currency_id.is_zero(payment.amount)
                 and not payment.is_change
                 and payment.viva_state not in ("proven", "forced")
             )
@@ -104,14 +111,11 @@ class PosOrder(models.Model):
             .search([("transaction_id", "in", transactions.ids)])
             .transaction_id
         )
+        # A hold takes no money: an order may go while its hold stays on the list of holds.
         return (transactions - handed_over).filtered(
             lambda transaction: (
-                transaction.is_unsettled
-                or (
-                    transaction.state == "approved"
-                    and transaction.operation == "sale"
-                    and transaction.currency_id.compare_amounts(transaction._net_amount(), 0) > 0
-                )
+                (transaction.is_unsettled and transaction.operation not in ("preauth", "release"))
+                or transaction._is_due()
             )
         )
 
@@ -152,6 +156,7 @@ class PosOrder(models.Model):
         approved = self._viva_charged().filtered(
             lambda transaction: transaction.state == "approved"
         )
+        sign = -1 if self.amount_total < 0 else 1
         if not approved:
             raise UserError(self.env._("There is no approved card payment for this order."))
         for transaction in approved:
@@ -159,9 +164,7 @@ class PosOrder(models.Model):
                 lambda record, transaction=transaction: record.uuid == transaction.payment_uuid
             )
             values = {
-                "amount": transaction.approved_amount
-                - transaction.tip_amount
-                - transaction.surcharge_amount,
+                "amount": sign * transaction._booked_amount(),
                 "payment_status": "done",
                 "transaction_id": transaction.viva_transaction_id,
                 "card_brand": transaction.card_brand,
@@ -207,6 +210,12 @@ class PosOrder(models.Model):
 
     def _viva_proven(self):
         return self.payment_ids.filtered(lambda payment: payment.viva_state in ("proven", "forced"))
+
+    # -- parked with a hold --------------------------------------------------------------------------
+
+    @api.model
+    def _load_pos_data_domain(self, data, config):
+        return [*super()._load_pos_data_domain(data, config), ("viva_parked", "=", False)]
 
     def action_view_viva_transactions(self):
         self.ensure_one()

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from .viva_transaction import GIVES_BACK
+
 
 class PosPayment(models.Model):
     _inherit = "pos.payment"
@@ -60,8 +62,8 @@ class PosPayment(models.Model):
             return "unproven"
         if transaction._reported_reversals():
             return "reversed"
-        paid = transaction.approved_amount - transaction.tip_amount - transaction.surcharge_amount
-        if self.currency_id.compare_amounts(paid, self.amount):
+        sign = -1 if transaction.operation in GIVES_BACK else 1
+        if self.currency_id.compare_amounts(sign * transaction._booked_amount(), self.amount):
             return "unproven"
         return "forced" if transaction.is_forced else "proven"
 

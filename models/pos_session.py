@@ -11,6 +11,10 @@ class PosSession(models.Model):
 
     # -- closing ---------------------------------------------------------------------------------
 
+    def get_session_orders(self):
+        # A parked order belongs to no session until it is recalled.
+        return super().get_session_orders().filtered(lambda order: not order.viva_parked)
+
     def _cannot_close_session(self, bank_payment_method_diffs=None):
         obstacle = self._viva_obstacle()
         if obstacle:
@@ -66,11 +70,13 @@ class PosSession(models.Model):
         )
         transactions = doubtful.filtered(
             lambda transaction: (
-                transaction.is_unsettled
-                or (
-                    not transaction.is_attached
-                    and transaction.currency_id.compare_amounts(transaction._net_amount(), 0) > 0
+                (
+                    transaction.is_unsettled
+                    or transaction._has_open_tip()
+                    or (not transaction.is_attached and transaction._is_due())
                 )
+                # A parked order and its hold go on in another session.
+                and not (transaction.operation == "preauth" and transaction.state == "approved")
             )
         )
         orders = self.sudo().order_ids.filtered(

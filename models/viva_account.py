@@ -17,6 +17,7 @@ from ..drivers import (
     PermissionDenied,
     RequestsTransport,
     TokenSource,
+    TransactionsApi,
     VivaError,
 )
 from .ledger import own_cursor
@@ -92,6 +93,19 @@ class VivaAccount(models.Model):
         default=lambda self: self.env.user,
         required=True,
         help="Gets a task when a payment stays unknown or Viva contradicts what was booked.",
+    )
+    hold_days = fields.Integer(
+        "A hold lapses after (days)",
+        default=5,
+        required=True,
+        help="The card's bank decides and tells nobody: 1 to 5 days with a debit card, up to 30 with a credit card.",
+    )
+    release_by = fields.Selection(
+        [("terminal", "A refund on the terminal"), ("api", "Viva's transactions API")],
+        "A hold is released by",
+        default="terminal",
+        required=True,
+        help="Viva does not document which way works for an account: try both, keep the one that does.",
     )
     terminal_ids = fields.One2many("viva.terminal", "account_id", string="Terminals")
     terminal_count = fields.Integer(compute="_compute_terminal_count")
@@ -253,6 +267,12 @@ class VivaAccount(models.Model):
         except ValueError:
             return False
 
+    @api.constrains("hold_days")
+    def _check_hold_days(self):
+        for account in self:
+            if not 1 <= account.hold_days <= 60:
+                raise ValidationError(self.env._("A hold lapses after 1 to 60 days."))
+
     @api.constrains("merchant_id")
     def _check_merchant_id(self):
         for account in self.sudo():
@@ -353,9 +373,10 @@ class VivaAccount(models.Model):
     def _transport(self):
         return _TRANSPORT
 
-    def _driver(self, **options):
+    def _driver(self, connection=None, **options):
         """The driver of this account's cloud. It keeps no environment: use it with all cursors closed.
 
+        :param connection: the account's `ConnectionStore`, if the caller has it
         :param options: keyword arguments of `CloudDriver`
         """
         self.ensure_one()
@@ -366,9 +387,24 @@ class VivaAccount(models.Model):
             endpoints.accounts,
             account.client_id or "",
             account.client_secret or "",
-            self._connection(),
+            connection or self._connection(),
         )
         return CloudDriver(transport, endpoints, tokens, **options)
+
+    def _transactions_api(self):
+        """Viva's transactions API with this account's keys, for use with all cursors closed."""
+        self.ensure_one()
+        account = self.sudo()
+        return TransactionsApi(
+            self._transport(),
+            self._endpoints(),
+            account.merchant_id or "",
+            account.api_key or "",
+        )
+
+    def _has_api_keys(self):
+        account = self.sudo()
+        return bool(account.merchant_id and account.api_key)
 
     def _connection(self):
         return self.env["viva.connection"]._store(self)

@@ -48,17 +48,29 @@ class ConnectionStore:
     def __init__(self, env, account_id):
         self._env = env
         self._account_id = account_id
+        self._preloaded = None
 
     def __repr__(self):
         return f"<ConnectionStore account={self._account_id}>"
 
+    def preloaded(self, env):
+        """Read the token now, with a cursor that is open anyway: the first `load` needs none."""
+        self._preloaded = self._token(env)
+        return self
+
     def load(self):
         """The cached token, or None."""
+        token, self._preloaded = self._preloaded, None
+        if token:
+            return token
         with own_cursor(self._env) as env:
-            connection = self._connection(env)
-            if not connection.access_token:
-                return None
-            return Token(connection.access_token, connection.expires_at)
+            return self._token(env)
+
+    def _token(self, env):
+        connection = self._connection(env)
+        if not connection.access_token:
+            return None
+        return Token(connection.access_token, connection.expires_at)
 
     def save(self, token):
         """Cache `token` for all workers; None forgets it."""
@@ -88,8 +100,11 @@ class ConnectionStore:
         until = self._connection(env).silent_until
         return bool(until and until > fields.Datetime.now())
 
-    def may_ask(self):
-        """Whether to call Viva now. After a silence one caller tries; for the others it goes on."""
+    def may_ask(self, env=None):
+        """Whether to call Viva now. After a silence one caller tries; for the others it goes on.
+
+        :param env: of the ledger, when the caller has it open anyway
+        """
 
         def claim(env):
             now = fields.Datetime.now()
@@ -104,10 +119,13 @@ class ConnectionStore:
             )
             return bool(env.cr.fetchone())
 
-        return in_ledger(self._env, claim)
+        return claim(env) if env else in_ledger(self._env, claim)
 
-    def heard(self):
-        """Viva answered (whatever it said)."""
+    def heard(self, env=None):
+        """Viva answered (whatever it said).
+
+        :param env: of the ledger, when the caller has it open anyway
+        """
 
         def forget(env):
             env.cr.execute(
@@ -116,7 +134,10 @@ class ConnectionStore:
                 log_exceptions=False,
             )
 
-        in_ledger(self._env, forget)
+        if env:
+            forget(env)
+        else:
+            in_ledger(self._env, forget)
 
     def unheard(self):
         """Viva did not answer."""

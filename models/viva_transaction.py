@@ -3,7 +3,7 @@ import uuid
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 
-from ..drivers import states
+from ..drivers import executed_as, states
 from .ledger import is_machine
 
 STATES = [
@@ -18,8 +18,9 @@ STATES = [
 ]
 UNSETTLED = sorted(states.UNSETTLED)
 FINAL_NO = ("declined", "cancelled", "failed")
-# Operations that take money from a customer: only one of them may be in doubt per order.
-CHARGES = ("sale", "preauth")
+# Operations that take money, those that give it back, and those of both kinds that change what is left of a parent.
+TAKES_MONEY = ("sale", "capture")
+GIVES_BACK = ("refund", "void")
 # Fields that belong to Odoo's own chatter and may be written by it.
 CHATTER = ("message_", "activity_", "my_activity_", "has_message", "rating_", "website_message_")
 
@@ -87,9 +88,39 @@ class VivaTransaction(models.Model):
     amount = fields.Monetary(required=True, readonly=True)
     user_id = fields.Many2one("res.users", string="Asked by", readonly=True, ondelete="restrict")
     parent_id = fields.Many2one(
-        "viva.transaction", readonly=True, ondelete="restrict", index="btree_not_null"
+        "viva.transaction",
+        readonly=True,
+        ondelete="restrict",
+        index="btree_not_null",
+        help="The payment that is captured, voided, refunded or released.",
     )
     child_ids = fields.One2many("viva.transaction", "parent_id", readonly=True)
+    hold_id = fields.Many2one(
+        "viva.hold", readonly=True, ondelete="restrict", index="btree_not_null"
+    )
+    children_asked = fields.Integer(
+        readonly=True, copy=False, help="Grows with each child: the lock against two at once."
+    )
+    via = fields.Selection(
+        [("terminal", "Terminal"), ("api", "Viva's transactions API")],
+        "By way of",
+        required=True,
+        readonly=True,
+        default="terminal",
+    )
+    max_installments = fields.Integer(
+        "Installments offered",
+        readonly=True,
+        copy=False,
+        help="An upper limit: the customer chooses on the terminal.",
+    )
+    authorised_by = fields.Many2one(
+        "res.users",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
+        help="Who allowed it, when it was not the person who asked.",
+    )
 
     # For what: identifiers that survive the deletion of what they name
     document_key = fields.Char(
@@ -107,6 +138,9 @@ class VivaTransaction(models.Model):
     )
     pos_config_id = fields.Many2one(
         "pos.config", string="Point of Sale", readonly=True, ondelete="set null"
+    )
+    payment_method_id = fields.Many2one(
+        "pos.payment.method", string="Payment method", readonly=True, ondelete="set null"
     )
     pos_order_id = fields.Many2one(
         "pos.order",
@@ -132,9 +166,32 @@ class VivaTransaction(models.Model):
     approved_amount = fields.Monetary(
         "Approved", readonly=True, copy=False, help="What Viva charged, tip and surcharge included."
     )
-    tip_amount = fields.Monetary("Tip", readonly=True, copy=False)
+    tip_amount = fields.Monetary(
+        "Tip", readonly=True, copy=False, help="Of money given back: the part that was a tip."
+    )
+    tip_booking = fields.Selection(
+        [("product", "On the order"), ("account", "In an account of its own")],
+        readonly=True,
+        copy=False,
+        help="How the books carry the customer's tip; empty: not decided yet.",
+    )
     surcharge_amount = fields.Monetary("Surcharge", readonly=True, copy=False)
+    dcc_details = fields.Json(
+        "Conversion", readonly=True, copy=False, help="As Viva tells it; shown, never booked."
+    )
     reversed_amount = fields.Monetary("Given back", compute="_compute_reversed_amount")
+    captured_amount = fields.Monetary("Captured", compute="_compute_reversed_amount")
+    left_amount = fields.Monetary(
+        "Left",
+        compute="_compute_reversed_amount",
+        help="What may still be given back, or captured of a hold.",
+    )
+    executed = fields.Selection(
+        [("void", "Void"), ("refund", "Refund")],
+        "Carried out as",
+        compute="_compute_executed",
+        help="What Viva made of money given back.",
+    )
     viva_transaction_id = fields.Char("Viva transaction", readonly=True, copy=False)
     order_code = fields.Char("Order code", readonly=True, copy=False)
     authorisation_code = fields.Char("Authorisation code", readonly=True, copy=False)
@@ -219,7 +276,7 @@ class VivaTransaction(models.Model):
         "(terminal_id) WHERE holds_terminal", "The terminal is busy."
     )
     _document_lock = models.UniqueIndex(
-        "(document_key) WHERE state IN ('draft', 'sent', 'pending', 'unknown') AND operation IN ('sale', 'preauth')",
+        "(document_key) WHERE state IN ('draft', 'sent', 'pending', 'unknown') AND origin = 'odoo'",
         "A card payment of this order is still open.",
     )
 
@@ -263,13 +320,21 @@ class VivaTransaction(models.Model):
         orders = self.env["pos.order"].search([("id", operator, value)])
         return [("order_uuid", "in", orders.mapped("uuid"))]
 
-    @api.depends("child_ids.state", "child_ids.approved_amount")
+    @api.depends("state", "approved_amount", "child_ids.state", "child_ids.approved_amount")
     def _compute_reversed_amount(self):
         for transaction in self:
-            reversals = transaction.child_ids.filtered(
-                lambda child: child.operation in ("refund", "void") and child.state == "approved"
-            )
+            approved = transaction.child_ids.filtered(lambda child: child.state == "approved")
+            reversals = approved.filtered(lambda child: child.operation in GIVES_BACK)
+            captures = approved.filtered(lambda child: child.operation == "capture")
             transaction.reversed_amount = sum(reversals.mapped("approved_amount"))
+            transaction.captured_amount = sum(captures.mapped("approved_amount"))
+            transaction.left_amount = transaction._left()
+
+    @api.depends("operation", "state", "transaction_type_id")
+    def _compute_executed(self):
+        for transaction in self:
+            known = transaction.operation in GIVES_BACK and transaction.state == "approved"
+            transaction.executed = known and executed_as(transaction.transaction_type_id)
 
     def _reported_reversals(self):
         """What Viva says to have given back by itself, confirmed by a person or not."""
@@ -287,6 +352,7 @@ class VivaTransaction(models.Model):
         for transaction in self:
             lines = [
                 f"Viva session: {transaction.session_id}",
+                f"Operation: {transaction.operation} ({transaction.via})",
                 f"Merchant reference: {transaction.merchant_reference}",
                 f"Terminal: {transaction.terminal_viva_id}",
                 f"Amount: {transaction.amount} {transaction.currency_id.name}",
@@ -345,17 +411,32 @@ class VivaTransaction(models.Model):
             if (old, state) != ("sent", "pending"):  # that is the answer for which the till waits
                 self._tell()
             if (old, state) in states.LATE_APPROVAL:
-                self._alarm(
-                    self.env._("Charged after all"),
-                    self.env._(
-                        "Viva first said no (%(old)s) and has charged the customer. Add the payment to the order "
-                        "again, or give the money back.",
-                        old=dict(self._fields["state"]._description_selection(self.env))[old],
-                    ),
-                )
-            elif state == "approved" and self.operation == "sale":
+                self._alarm_late(old)
+            elif state == "approved" and self.operation in (*TAKES_MONEY, "refund"):
                 self._alarm_if_paid_otherwise()
         return moved
+
+    def _alarm_late(self, old):
+        """Viva first said no, and has carried the operation out."""
+        said = dict(self._fields["state"]._description_selection(self.env))[old]
+        if self.operation in TAKES_MONEY:
+            self._alarm(
+                self.env._("Charged after all"),
+                self.env._(
+                    "Viva first said no (%(old)s) and has charged the customer. Add the payment to the order again, or "
+                    "give the money back.",
+                    old=said,
+                ),
+            )
+            return
+        self._alarm(
+            self.env._("Carried out after all"),
+            self.env._(
+                "Viva first said no (%(old)s) and has carried it out all the same: %(what)s. Correct the order or the books.",
+                old=said,
+                what=self._headline(),
+            ),
+        )
 
     def _step(self, kind, *, note="", raw=None, correlation_id=""):
         return self.env["viva.transaction.step"].create(
@@ -390,7 +471,7 @@ class VivaTransaction(models.Model):
                 )
 
     def _alarm_if_paid_otherwise(self):
-        """Charged, while the order was paid in cash, thrown away or handed over meanwhile: a task to give it back."""
+        """Money moved, while the order was settled otherwise, thrown away or handed over meanwhile: a task."""
         order = (
             self.env["pos.order"].search([("uuid", "=", self.order_uuid)])
             if self.order_uuid
@@ -400,6 +481,16 @@ class VivaTransaction(models.Model):
             [("transaction_id", "=", self.id)], limit=1
         )
         if order is None or self.is_attached or (order.state == "draft" and not handed_over):
+            return
+        if self.operation == "refund":
+            self._alarm(
+                self.env._("Given back, but the refund is settled otherwise"),
+                self.env._(
+                    "The money went back to the card after refund %s had been paid out otherwise, cancelled or handed "
+                    "over. Correct the books.",
+                    self.order_reference,
+                ),
+            )
             return
         self._alarm(
             self.env._("Charged, but the order is paid otherwise"),

@@ -7,7 +7,7 @@ from odoo import api, fields, models
 
 from .ledger import in_ledger, own_cursor
 from .viva_transaction import UNSETTLED
-from .viva_transaction_flow import AFTER_ABORT, DEADLINE
+from .viva_transaction_settle import AFTER_ABORT, DEADLINE
 
 _logger = logging.getLogger(__name__)
 

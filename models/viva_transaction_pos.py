@@ -1,4 +1,4 @@
-"""What the till may ask. The tab names a payment and an amount; the server derives everything else."""
+"""What the till may ask about operations that were started, and the Status that answers it."""
 
 import re
 from datetime import timedelta
@@ -6,9 +6,10 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from ..drivers import VIVA_CURRENCIES, exponent, to_major, to_minor
+from ..drivers import exponent, to_minor
 from .ledger import in_ledger, own_cursor
-from .viva_transaction_flow import TERMINAL_FREE_AFTER_ABORT, Refused
+from .viva_transaction import GIVES_BACK, TAKES_MONEY
+from .viva_transaction_record import TERMINAL_FREE_AFTER_ABORT
 
 MANAGER = "viva_payments.group_viva_manager"
 _UUID = re.compile(r"[0-9a-zA-Z-]{8,64}")
@@ -29,52 +30,6 @@ class VivaTransaction(models.Model):
     _inherit = "viva.transaction"
 
     # -- RPC -------------------------------------------------------------------------------------
-
-    @api.model
-    def pos_charge(self, request):
-        """Charge a payment line of a draft order. The same attempt never sends twice.
-
-        :param dict request: attempt, payment_uuid, order_uuid, order_reference, pos_session_id,
-            payment_method_id, amount_minor (minor units), terminal_id (optional)
-        :return: Status
-        :raise AccessError: not a cashier, or not of this company
-        """
-        self._require_cashier()
-        request = self._read_request(request)
-        known = self._status_of([request["attempt"]])
-        if known:
-            return known[0]
-        try:
-            values, limit_minor = self._pos_values(request)
-            self._refuse_while_silent(values["terminal_id"])
-            transaction_id, is_new = self._record(values, limit_minor)
-        except Refused as refusal:
-            return self._refused_status(request, refusal)
-        if is_new:
-            self._send(transaction_id)
-        return self._statuses([transaction_id])[0]
-
-    @api.model
-    def pos_abandon(self, request):
-        """The till has asked for a charge, got no answer, and the server knows nothing of it: give it up.
-
-        Whichever comes first wins: a charge that arrives later finds the attempt cancelled and sends nothing;
-        if it came first, its Status is the answer and the till goes on watching.
-
-        :param dict request: as for `pos_charge`
-        :return: Status
-        """
-        self._require_cashier()
-        request = self._read_request(request)
-        known = self._status_of([request["attempt"]])
-        if known:
-            return known[0]
-        try:
-            transaction_id, _is_new = self._record(*self._pos_values(request), abandoned=True)
-        except Refused as refusal:
-            # A charge that arrives later is refused for the same reason.
-            return self._refused_status(request, refusal)
-        return self._statuses([transaction_id])[0]
 
     @api.model
     def pos_check(self, attempts):
@@ -169,160 +124,49 @@ class VivaTransaction(models.Model):
             raise UserError(self.env._("The till has sent an unreadable request. Reload the page."))
         return [value for value in values if isinstance(value, str) and _UUID.fullmatch(value)]
 
-    @api.model
-    def _read_request(self, request):
-        """Check the types of what a tab has sent, and copy nothing else."""
-        texts = ("attempt", "payment_uuid", "order_uuid")
-        numbers = ("pos_session_id", "payment_method_id", "amount_minor")
-        is_sound = (
-            isinstance(request, dict)
-            and all(
-                isinstance(request.get(name), str) and _UUID.fullmatch(request[name])
-                for name in texts
-            )
-            and all(
-                type(request.get(name)) is int and 0 < request[name] < 2**31 for name in numbers
-            )
-            and type(request.get("terminal_id") or 0) is int
-        )
-        if not is_sound:
-            raise UserError(
-                self.env._(
-                    "The till has sent an unreadable request. Nothing was charged. Reload the page."
-                )
-            )
-        return {
-            **{name: request[name] for name in (*texts, *numbers)},
-            "terminal_id": request.get("terminal_id") or 0,
-        }
-
-    @api.model
-    def _pos_values(self, request):
-        """Derive a sale, and the limit of its order, from what the till has asked for; as the user.
-
-        :raise Refused: it is not to be
-        """
-        # Sessions, orders and tills have a hundred columns each: only what is needed is fetched.
-        session = self.env["pos.session"].search_fetch(
-            [("id", "=", request["pos_session_id"]), ("company_id", "in", self.env.companies.ids)],
-            ["state", "config_id", "company_id"],
-        )
-        session.config_id.fetch(["company_id", "currency_id", "rounding_method"])
-        order = self.env["pos.order"].search_fetch(
-            [("uuid", "=", request["order_uuid"]), ("company_id", "=", session.company_id.id)],
-            ["uuid", "state", "name", "pos_reference", "amount_total", "config_id", "company_id"],
-        )
-        method = self.env["pos.payment.method"].search_fetch(
-            [
-                ("id", "=", request["payment_method_id"]),
-                ("config_ids", "in", session.config_id.ids),
-            ],
-            ["company_id", "use_payment_terminal", "viva_terminal_ids"],
-        )
-        if not session or session.state != "opened":
-            raise Refused(self.env._("This session is not open. Reload the till."), "session")
-        if not order:
-            raise Refused(
-                self.env._(
-                    "The order is not saved in Odoo yet. Nothing was charged. Check the connection and try again."
-                ),
-                "order",
-            )
-        if order.state != "draft":
-            raise Refused(
-                self.env._("This order is paid or cancelled already. Nothing was charged."), "order"
-            )
-        if not method or not method._is_viva():
-            raise Refused(
-                self.env._("This payment method does not belong to this till. Reload the till."),
-                "method",
-            )
-        terminal = self._pos_terminal(method, request["terminal_id"])
-        if method.company_id != terminal.company_id or session.company_id != terminal.company_id:
-            raise Refused(self.env._("This terminal belongs to another company."), "terminal")
-        currency = session.currency_id
-        if currency.name not in VIVA_CURRENCIES:
-            raise Refused(
-                self.env._(
-                    "Viva does not take %(currency)s. It takes: %(list)s.",
-                    currency=currency.name,
-                    list=", ".join(VIVA_CURRENCIES),
-                ),
-                "currency",
-            )
-        amount = to_major(request["amount_minor"], currency.name)
-        # A company may round more coarsely than the currency does: 0.50 HUF would be stored as 1 HUF.
-        if to_minor(currency.round(float(amount)), currency.name) != request["amount_minor"]:
-            raise Refused(
-                self.env._("Odoo rounds this amount. Nothing was charged. Correct the amount."),
-                "amount",
-            )
-        payment = order.payment_ids.filtered(lambda line: line.uuid == request["payment_uuid"])
-        if payment and to_minor(payment.amount, currency.name) != request["amount_minor"]:
-            raise Refused(
-                self.env._(
-                    "The order in Odoo has another amount for this payment. Nothing was charged. Try again."
-                ),
-                "amount",
-            )
-        return {
-            "attempt": request["attempt"],
-            "operation": "sale",
-            "terminal_id": terminal.id,
-            "cash_register_id": f"odoo-till-{session.config_id.id}",
-            "amount": amount,
-            "currency_id": currency.id,
-            "document_key": f"pos.order/{order.uuid}",
-            "order_reference": _printable(order.pos_reference or order.name),
-            "order_uuid": order.uuid,
-            "payment_uuid": request["payment_uuid"],
-            "pos_session_id": session.id,
-            "pos_config_id": session.config_id.id,
-        }, self._limit_minor(order)
-
-    @api.model
-    def _refuse_while_silent(self, terminal_id):
-        account = self.env["viva.terminal"].browse(terminal_id).account_id
-        if not self.env["viva.connection"]._store(account).may_ask():
-            raise Refused(
-                self.env._(
-                    "Viva does not answer at the moment. Nothing was charged. Try again in a minute, or take cash."
-                ),
-                "silent",
-            )
-
-    @api.model
-    def _pos_terminal(self, method, terminal_id):
-        terminals = method.viva_terminal_ids
-        terminal = (
-            terminals.filtered(lambda record: record.id == terminal_id)
-            if terminal_id
-            else terminals[:1]
-        )
-        if not terminals:
-            raise Refused(
-                self.env._("This payment method has no terminal yet. Ask an administrator."),
-                "terminal",
-            )
-        if not terminal or (not terminal_id and len(terminals) > 1):
-            raise Refused(self.env._("Choose the terminal."), "terminal")
-        refusal = terminal._refusal()
-        if refusal:
-            raise Refused(refusal, "terminal")
-        return terminal
-
-    @api.model
-    def _limit_minor(self, order):
-        """The most that cards may bring in for an order, in minor units."""
-        currency = order.currency_id.name
-        return to_minor(order.amount_total, currency) + to_minor(
-            order.config_id.rounding_method.rounding or 0, currency
-        )
+    def _booked_amount(self):
+        """What the books of the order carry of this: without surcharge, and without a tip that is booked apart."""
+        self.ensure_one()
+        tip = 0 if self.tip_booking == "product" else self.tip_amount
+        return self.currency_id.round(self.approved_amount - tip - self.surcharge_amount)
 
     def _net_amount(self):
-        """What of the order this payment has brought in: without tip and surcharge, less what was given back."""
+        """What of the order this payment has brought in (or, of a refund, paid out), less what was given back."""
         self.ensure_one()
-        return self.approved_amount - self.tip_amount - self.surcharge_amount - self.reversed_amount
+        reversals = self.child_ids.filtered(
+            lambda child: child.operation in GIVES_BACK and child.state == "approved"
+        )
+        given_back = sum(reversal._booked_amount() for reversal in reversals)
+        return self.currency_id.round(self._booked_amount() - given_back)
+
+    def _is_due(self):
+        """Money has moved that a paid order (or refund) has to carry."""
+        self.ensure_one()
+        return (
+            self.state == "approved"
+            and self.operation in (*TAKES_MONEY, "refund")
+            and self.currency_id.compare_amounts(self._net_amount(), 0) > 0
+        )
+
+    def _tip_apart(self):
+        """The part of this payment (negative: of money given back) that is booked in a tip account."""
+        self.ensure_one()
+        if self.state != "approved":
+            return 0.0
+        if self.operation in GIVES_BACK:
+            return -self.tip_amount if self.parent_id.tip_booking == "account" else 0.0
+        return self.tip_amount if self.tip_booking == "account" else 0.0
+
+    def _has_open_tip(self):
+        """Nobody has decided yet how the customer's tip is booked."""
+        self.ensure_one()
+        return (
+            self.state == "approved"
+            and self.operation in TAKES_MONEY
+            and not self.tip_booking
+            and self.currency_id.compare_amounts(self.tip_amount, 0) > 0
+            and self._stands()
+        )
 
     # -- decisions of people ---------------------------------------------------------------------
 
@@ -414,13 +258,16 @@ class VivaTransaction(models.Model):
             )
         return {
             "attempt": self.attempt,
+            "operation": self.operation,
+            "via": self.via,
+            "parent_attempt": self.parent_id.attempt or "",
+            "executed": self.executed or "",
             "payment_uuid": self.payment_uuid or "",
             "order_uuid": self.order_uuid or "",
             "order_reference": self.order_reference or "",
             "state": self.state,
             "final": not is_unsettled,
-            "charged": self.state == "approved"
-            and not self.currency_id.is_zero(max(self._net_amount(), 0.0)),
+            "charged": self._stands(),
             "forced": bool(self.forced_by),
             "reason": self.reason or "",
             "message": message,
@@ -431,12 +278,19 @@ class VivaTransaction(models.Model):
             },
             "amount_minor": to_minor(self.amount, currency),
             "approved_minor": to_minor(self.approved_amount, currency),
+            "left_minor": to_minor(self._left(), currency),
+            "tip_minor": to_minor(self.tip_amount, currency),
+            "tip_booking": self.tip_booking or "",
+            "surcharge_minor": to_minor(self.surcharge_amount, currency),
+            "installments": self.installments,
+            "hold": self.hold_id._summary() if self.hold_id else None,
+            "choices": self._choices(),
             "currency": currency,
             "digits": exponent(currency),
             "asked_at": fields.Datetime.to_string(self.sent_at or self.create_date),
             "age_s": age,
             "poll_ms": self._poll_ms(silent, age),
-            "can_cancel": is_unsettled and not is_cancelling,
+            "can_cancel": is_unsettled and not is_cancelling and self.via == "terminal",
             "can_check": is_unsettled,
             "can_force": may_decide and self._may_decide(),
             "silent": silent,
@@ -445,41 +299,16 @@ class VivaTransaction(models.Model):
             "result": self._result(),
         }
 
+    def _stands(self):
+        """It was carried out and, of money taken, not all of it was given back."""
+        if self.state != "approved":
+            return False
+        left = self.approved_amount - self.reversed_amount
+        return self.currency_id.compare_amounts(left, 0) > 0
+
     def _poll_ms(self, silent, age):
         if silent:
             return POLL_SILENT
         if self.state == "unknown":
             return POLL_UNKNOWN
         return POLL_FAST if age < FAST_FOR else POLL_SLOW
-
-    @api.model
-    def _refused_status(self, request, refusal):
-        blocking = self._statuses([refusal.blocking])[0] if refusal.blocking else None
-        return {
-            "attempt": request["attempt"],
-            "payment_uuid": request["payment_uuid"],
-            "order_uuid": request["order_uuid"],
-            "order_reference": "",
-            "state": "refused",
-            "final": True,
-            "charged": False,
-            "forced": False,
-            "reason": refusal.reason,
-            "message": str(refusal),
-            "terminal": None,
-            "amount_minor": request["amount_minor"],
-            "approved_minor": 0,
-            "currency": "",
-            "digits": 0,
-            "asked_at": False,
-            "age_s": 0,
-            "poll_ms": 0,
-            "can_cancel": False,
-            "can_check": False,
-            "can_force": False,
-            "silent": refusal.reason == "silent",
-            "demo": False,
-            "abort_asked": False,
-            "result": {},
-            "blocking": blocking,
-        }

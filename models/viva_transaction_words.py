@@ -3,6 +3,7 @@
 from odoo import models
 
 from ..drivers import to_minor
+from .viva_transaction import GIVES_BACK, TAKES_MONEY
 
 
 class VivaTransaction(models.Model):
@@ -28,14 +29,25 @@ class VivaTransaction(models.Model):
         return self.env._("Prepared, not sent yet.")
 
     def _words_sent(self):
+        if self.via == "api":
+            return self.env._("Asking Viva …")
         return self.env._("Sending to terminal %s …", self.terminal_id.display_name)
 
     def _words_pending(self):
+        terminal = self.terminal_id.display_name
         if self.abort_asked_at and not self.abort_refused:
-            return self.env._("Cancelling on terminal %s …", self.terminal_id.display_name)
-        return self.env._("Waiting for the card on terminal %s", self.terminal_id.display_name)
+            return self.env._("Cancelling on terminal %s …", terminal)
+        return {
+            "preauth": self.env._("Waiting for the card on terminal %s", terminal),
+            "capture": self.env._("Capturing the hold on terminal %s …", terminal),
+            "refund": self.env._("Refunding on terminal %s …", terminal),
+            "void": self.env._("Voiding on terminal %s …", terminal),
+            "release": self.env._("Releasing the hold on terminal %s …", terminal),
+        }.get(self.operation, self.env._("Waiting for the card on terminal %s", terminal))
 
     def _words_approved(self):
+        if self.operation not in TAKES_MONEY:
+            return self._words_carried_out()
         if self.forced_by and not self.viva_transaction_id:
             return self.env._("Accepted by %s. Viva has not confirmed it yet.", self.forced_by.name)
         card = " ".join(filter(None, [self.card_brand, self.card_last4 and f"••{self.card_last4}"]))
@@ -48,7 +60,27 @@ class VivaTransaction(models.Model):
             )
         return self.env._("Approved · %s", card) if card else self.env._("Approved")
 
+    def _words_carried_out(self):
+        """An operation that takes no money; a void is never called a refund, nor the reverse."""
+        if self.forced_by and not self.viva_transaction_id:
+            return self.env._("Accepted by %s. Viva has not confirmed it yet.", self.forced_by.name)
+        card = " ".join(filter(None, [self.card_brand, self.card_last4 and f"••{self.card_last4}"]))
+        money = self.currency_id.format(self.approved_amount)
+        if self.operation == "preauth":
+            return self.env._("On hold: %(money)s · %(card)s", money=money, card=card)
+        if self.operation == "release":
+            return self.env._("Released: nothing is held any more.")
+        if self.executed == "void":
+            return self.env._(
+                "Voided: %(money)s stays off the card · %(card)s", money=money, card=card
+            )
+        return self.env._(
+            "Refunded: %(money)s goes back to the card · %(card)s", money=money, card=card
+        )
+
     def _words_declined(self):
+        if self.operation in (*GIVES_BACK, "release"):
+            return self.env._("Viva has declined it. No money was given back.")
         return {
             "insufficient_funds": self.env._(
                 "Declined: not enough money on the card. Try another card."
@@ -68,6 +100,8 @@ class VivaTransaction(models.Model):
         )
 
     def _words_cancelled(self):
+        if self.operation in (*GIVES_BACK, "release"):
+            return self.env._("Cancelled. No money was given back.")
         if self.reason == "never_sent":
             return self.env._("The request was never sent. Nothing was charged. Try again.")
         if self.reason == "aborted":
@@ -76,7 +110,8 @@ class VivaTransaction(models.Model):
 
     def _words_failed(self):
         terminal = self.terminal_id.display_name
-        return {
+        words = self._words_failed_with_parent() if self.parent_id else ""
+        return words or {
             "no_card": self.env._("No card was presented in time. Nothing was charged. Try again."),
             "expired": self.env._(
                 "The request has expired on the terminal. Nothing was charged. Try again."
@@ -138,6 +173,48 @@ class VivaTransaction(models.Model):
             ),
         )
 
+    def _words_failed_with_parent(self):
+        """Why money was not given back, captured or released; empty: as for any other operation."""
+        words = {
+            "partial_too_early": self._partial_too_early_words(),
+            "not_reversible": self.env._(
+                "Viva says that this payment cannot be given back (any more)."
+            ),
+            "refunds_disabled": self.env._(
+                "Viva has not enabled refunds for this account. Ask an administrator to write to Viva."
+            ),
+            "action_disabled": self.env._(
+                "This is switched off in Viva's portal: Settings > API Access. Ask an administrator to switch on "
+                "refunds, or captures of holds, by API."
+            ),
+            "merchant_funds": self.env._(
+                "There is not enough money on the Viva account to give it back. Ask the accountant."
+            ),
+            "insufficient_funds_account": self.env._(
+                "There is not enough money on the Viva account to give it back. Ask the accountant."
+            ),
+            "capture_amount": self.env._("Viva does not capture more than is on hold."),
+            "parent_unknown": self.env._("Viva does not find the original payment. Ask a manager."),
+            "not_found": self.env._("Viva does not find the original payment. Ask a manager."),
+            "never_arrived": self.env._(
+                "The request never reached Viva. Nothing was done. Try again."
+            ),
+            "person": self.env._("Marked as not done by %s.", self.forced_by.name or ""),
+        }.get(self.reason, "")
+        if words or self.operation == "capture":
+            return words
+        if self.reason in ("terminal_error", "other", "invalid_amount"):
+            return self.env._(
+                "The terminal did not give the money back (%s). Nothing was given back.",
+                self.viva_message or "?",
+            )
+        return ""
+
+    def _partial_too_early_words(self):
+        return self.env._(
+            "Viva gives back a part only after clearing, about 24 hours after the sale. Nothing was given back."
+        )
+
     def _words_unknown(self):
         differs = {
             "amount": self.env._("another amount"),
@@ -155,9 +232,18 @@ class VivaTransaction(models.Model):
                 "Viva reports that this money was given back. Look into Viva's portal, then decide."
             )
         if self.reason in differs:
+            if self.operation in (*GIVES_BACK, "release"):
+                return self.env._(
+                    "Viva reports %s than was asked for. The money may have been given back: call a manager.",
+                    differs[self.reason],
+                )
             return self.env._(
                 "Viva reports %s than was asked for. The customer may have been charged: call a manager.",
                 differs[self.reason],
+            )
+        if self.operation in (*GIVES_BACK, "release"):
+            return self.env._(
+                "Nobody knows yet whether the money was given back. Do not give it back again; Viva is being asked."
             )
         return self.env._(
             "Look at terminal %s: it may have charged the customer. Do not charge the card again; "
@@ -169,7 +255,8 @@ class VivaTransaction(models.Model):
         """The payment in one line, for lists of what is open."""
         self.ensure_one()
         state = dict(self._fields["state"]._description_selection(self.env))[self.state]
-        return f"{self.name} · {self.order_reference or '-'} · {self.currency_id.format(self.amount)} · {state}"
+        what = "" if self.operation == "sale" else f"{self._kind_label()} · "
+        return f"{self.name} · {what}{self.order_reference or '-'} · {self.currency_id.format(self.amount)} · {state}"
 
     def _slip(self):
         """The lines that the card schemes want on the customer's receipt. Empty unless approved."""
@@ -178,6 +265,8 @@ class VivaTransaction(models.Model):
             return ""
         rows = [
             self.is_demo and self.env._("DEMO – NO MONEY MOVES"),
+            self.operation != "sale"
+            and f"{self._kind_label()}: {self.currency_id.format(self.approved_amount)}",
             " ".join(filter(None, [self.application_label or self.card_brand, self.card_masked])),
             self.authorisation_code
             and self.env._("Authorisation code: %s", self.authorisation_code),
@@ -187,9 +276,23 @@ class VivaTransaction(models.Model):
         ]
         if self.tip_amount:
             rows.append(self.env._("Tip: %s", self.currency_id.format(self.tip_amount)))
+        if self.surcharge_amount:
+            rows.append(self.env._("Surcharge: %s", self.currency_id.format(self.surcharge_amount)))
         if self.installments > 1:
             rows.append(self.env._("Installments: %s", self.installments))
+        if self.dcc_details:
+            rows.append(self._dcc_words())
         return "\n".join(row for row in rows if row)
+
+    def _dcc_words(self):
+        """What the customer's bank charges in another currency; the inner shape is UNVERIFIED, so any part may lack."""
+        details = self.dcc_details if isinstance(self.dcc_details, dict) else {}
+        parts = [
+            str(details[name])
+            for name in ("amount", "currency", "currencyCode", "rate")
+            if isinstance(details.get(name), str | int | float)
+        ]
+        return self.env._("Converted by the customer's choice: %s", " ".join(parts) or "?")
 
     def _result(self):
         """The result part of the till's Status."""
@@ -215,8 +318,23 @@ class VivaTransaction(models.Model):
         """Why this payment stands in the way of closing the session."""
         self.ensure_one()
         if self.is_unsettled:
+            if self.operation in (*GIVES_BACK, "release"):
+                return self.env._(
+                    "%s: it is not known whether the money was given back", self._headline()
+                )
             return self.env._(
                 "%s: it is not known whether the customer was charged", self._headline()
+            )
+        if self.is_attached and self._has_open_tip():
+            return self.env._(
+                "%(payment)s: nobody has decided how the tip of %(tip)s is booked",
+                payment=self._headline(),
+                tip=self.currency_id.format(self.tip_amount),
+            )
+        if self.operation == "refund":
+            return self.env._(
+                "%s: the money was given back, but no settled refund has this payment",
+                self._headline(),
             )
         return self.env._(
             "%s: the customer was charged, but no paid order has this payment", self._headline()

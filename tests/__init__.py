@@ -4,6 +4,8 @@ from . import (
     test_closing,
     test_decide,
     test_documentation,
+    test_give_back,
+    test_holds,
     test_hostile,
     test_i18n,
     test_install,

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -224,7 +225,57 @@ class VivaCase(VivaShop, AccountTestInvoicingCommon):
     def charge(self, order=None, amount_minor=1999, **values):
         """Ask for a card; returns (request, Status)."""
         request = self.request(order or self.make_order(amount_minor / 100), amount_minor, **values)
-        return request, self.ledger.pos_charge(request)
+        return request, self.ledger.pos_start(request)
+
+    def start(self, operation, order=None, amount_minor=1999, *, by=None, **values):
+        """Start any operation; returns (request, Status). `by` is the user, the cashier by default."""
+        request = self.request(order or self.env["pos.order"], amount_minor, operation=operation)
+        request |= {"order_uuid": order.uuid if order else "", **values}
+        if operation not in ("sale", "capture", "refund"):
+            request["payment_uuid"] = ""
+        return request, self.ledger.with_user(by or self.cashier).pos_start(request)
+
+    def sell(self, amount_minor=1999, *, action="tap", **options):
+        """A sale on a draft order, approved; returns (order, request)."""
+        order = self.make_order(amount_minor / 100)
+        request, _status = self.charge(order, amount_minor, **options.pop("values", {}))
+        self.simulator.act(action, **options)
+        self.check_until(request["attempt"], "approved")
+        return order, request
+
+    def validate(self, order, *requests):
+        """The till has the order paid by these card payments."""
+        order = order.with_user(self.cashier)
+        sign = -1 if order.amount_total < 0 else 1
+        for request in requests:
+            order.add_payment(
+                {
+                    "pos_order_id": order.id,
+                    "payment_method_id": request["payment_method_id"],
+                    "uuid": request["payment_uuid"],
+                    "amount": sign * self.transaction(request["attempt"])._booked_amount(),
+                    "payment_status": "done",
+                }
+            )
+        order.action_pos_order_paid()
+        self.env.flush_all()
+        return order
+
+    def refund_order(self, order):
+        """The draft refund of a paid order, as the till makes it."""
+        refund = order.with_user(self.cashier)._refund()
+        refund.write({"uuid": str(uuid.uuid4())})
+        return refund
+
+    def clear(self, *requests):
+        """A night has passed, here and at Viva: these payments are cleared."""
+        for request in requests:
+            self.amend(request["attempt"], settled_at=fields.Datetime.now() - timedelta(days=2))
+        self.simulator.control("POST", "clock", {"advance_s": 2 * 24 * 3600})
+
+    def given_back(self):
+        """Minor units that Viva gave back, by session or transaction."""
+        return [charge for charge in self.simulator.charges() if charge.get("parentId")]
 
     def check(self, attempt):
         return self.ledger.pos_check([attempt])[0]

@@ -173,7 +173,7 @@ class TestRights(AccessCase):
         ledger = self.env["viva.transaction"].with_user(self.portal)
         request, _status = self.charge()
         for call in (
-            lambda: ledger.pos_charge(self.request(self.make_order())),
+            lambda: ledger.pos_start(self.request(self.make_order())),
             lambda: ledger.pos_check([request["attempt"]]),
             lambda: ledger.pos_find([request["order_uuid"]]),
             lambda: ledger.pos_abort(request["attempt"]),
@@ -303,7 +303,7 @@ class TestRights(AccessCase):
 
     def test_another_company_does_not_charge_here(self):
         request = self.request(self.make_order())
-        status = self.env["viva.transaction"].with_user(self.stranger).pos_charge(request)
+        status = self.env["viva.transaction"].with_user(self.stranger).pos_start(request)
         self.assertEqual(status["state"], "refused")
         self.assertFalse(self.transaction(request["attempt"]))
 

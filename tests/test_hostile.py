@@ -24,7 +24,7 @@ class TestHostile(VivaCase):
             "default_at": "2001-01-01 00:00:00",
         }
         request = self.request(self.make_order())
-        self.ledger.with_context(**forged).pos_charge(request)
+        self.ledger.with_context(**forged).pos_start(request)
         transaction = self.transaction(request["attempt"])
         self.assertEqual(transaction.origin, "odoo")
         self.assertFalse(transaction.viva_transaction_id)
@@ -170,6 +170,6 @@ class TestHostile(VivaCase):
         request, _status = self.charge()
         other = {**self.request(self.make_order()), "attempt": request["attempt"]}
         other["payment_uuid"] = str(uuid.uuid4())
-        status = self.ledger.pos_charge(other)
+        status = self.ledger.pos_start(other)
         self.assertIn(status["attempt"], (request["attempt"],))
         self.assertEqual(len(self.simulator.control("GET", "sessions")), 1)

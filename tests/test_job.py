@@ -6,12 +6,8 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.tools import mute_logger
 
-from ..models.viva_transaction_flow import (
-    AFTER_ABORT,
-    DEADLINE,
-    MISSING_AFTER,
-    TERMINAL_FREE_AFTER_ABORT,
-)
+from ..models.viva_transaction_record import TERMINAL_FREE_AFTER_ABORT
+from ..models.viva_transaction_settle import AFTER_ABORT, DEADLINE, MISSING_AFTER
 from .common import VivaCase
 
 

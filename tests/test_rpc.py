@@ -43,7 +43,7 @@ class RpcCase(VivaCase):
 
     def assertRefused(self, request, reason=None, ledger=None):
         """Refused in words, and nothing was recorded or sent; the Status."""
-        status = (self.ledger if ledger is None else ledger).pos_charge(request)
+        status = (self.ledger if ledger is None else ledger).pos_start(request)
         self.assertEqual(status["state"], "refused", status)
         if reason:
             self.assertEqual(status["reason"], reason, status["message"])
@@ -60,7 +60,7 @@ class TestRpc(RpcCase):
     def test_requests_of_any_type(self):
         for request in NONSENSE:
             with self.subTest(request=str(request)[:20]), self.assertRaises(UserError):
-                self.ledger.pos_charge(request)
+                self.ledger.pos_start(request)
         self.assertNothingHappened()
 
     def test_fields_of_any_type(self):
@@ -80,14 +80,14 @@ class TestRpc(RpcCase):
                     if name == "amount_minor" and value == 1 and value is not True:
                         continue  # one cent is an amount
                     try:
-                        status = self.ledger.pos_charge({**sound, name: value})
+                        status = self.ledger.pos_start({**sound, name: value})
                     except UserError as error:
                         self.assertIn("unreadable", str(error))
                     else:
                         self.assertEqual(status["state"], "refused", status)
             without = {key: value for key, value in sound.items() if key != name}
             with self.assertRaises(UserError):
-                self.ledger.pos_charge(without)
+                self.ledger.pos_start(without)
         self.assertNothingHappened()
 
     def test_terminals_of_any_type(self):
@@ -97,7 +97,7 @@ class TestRpc(RpcCase):
                 if value == self.terminal.id:
                     continue
                 try:
-                    status = self.ledger.pos_charge({**sound, "terminal_id": value})
+                    status = self.ledger.pos_start({**sound, "terminal_id": value})
                 except UserError:
                     continue
                 self.assertEqual((status["state"], status["reason"]), ("refused", "terminal"))
@@ -131,7 +131,7 @@ class TestRpc(RpcCase):
     def test_anything(self, values):
         request = {**self.request(self.env["pos.order"].new({"uuid": str(uuid.uuid4())})), **values}
         try:
-            status = self.ledger.pos_charge(request)
+            status = self.ledger.pos_start(request)
         except UserError:
             return
         self.assertEqual(status["state"], "refused")
@@ -160,11 +160,10 @@ class TestRpc(RpcCase):
         self.assertNothingHappened()
 
     def test_what_the_tab_says_beyond_that_is_ignored(self):
-        """Operation, state, reference, currency and account are the server's business."""
+        """State, reference, currency and account are the server's business."""
         order = self.make_order()
         request = self.request(
             order,
-            operation="refund",
             state="approved",
             currency="GBP",
             merchant_reference="mine",
@@ -174,7 +173,7 @@ class TestRpc(RpcCase):
             order_reference="\0 nonsense",
             approved_amount=1,
         )
-        status = self.ledger.pos_charge(request)
+        status = self.ledger.pos_start(request)
         self.assertEqual(status["state"], "pending", status["message"])
         transaction = self.transaction(request["attempt"])
         self.assertEqual((transaction.operation, transaction.currency_id.name), ("sale", "EUR"))
@@ -303,7 +302,7 @@ class TestRpc(RpcCase):
         request, _status = self.charge()
         for _call in range(3):
             self.env["viva.connection"]._store(self.account).unheard()
-        status = self.ledger.pos_charge(request)
+        status = self.ledger.pos_start(request)
         self.assertEqual((status["state"], status["silent"]), ("pending", True))
 
     # -- who may -----------------------------------------------------------------------------------
@@ -329,7 +328,7 @@ class TestRpc(RpcCase):
         for login, user in self.other_users():
             ledger = self.env["viva.transaction"].with_user(user)
             for call in (
-                lambda ledger=ledger: ledger.pos_charge(request),
+                lambda ledger=ledger: ledger.pos_start(request),
                 lambda ledger=ledger: ledger.pos_check([known["attempt"]]),
                 lambda ledger=ledger: ledger.pos_find([known["order_uuid"]]),
                 lambda ledger=ledger: ledger.pos_abort(known["attempt"]),
@@ -348,14 +347,14 @@ class TestRpc(RpcCase):
             company_id=other.id, company_ids=[Command.set(other.ids)],
         )  # fmt: skip
         ledger = self.env["viva.transaction"].with_user(stranger)
-        status = ledger.pos_charge(self.request(self.make_order()))
+        status = ledger.pos_start(self.request(self.make_order()))
         self.assertEqual((status["state"], status["reason"]), ("refused", "session"))
         self.assertEqual(ledger.pos_check([known["attempt"]]), [])
         self.assertEqual(ledger.pos_find([known["order_uuid"]]), [])
         with self.assertRaises(UserError):
             ledger.pos_abort(known["attempt"])
         # An attempt is told to nobody but its own company, not even when it is asked for again.
-        status = ledger.pos_charge(known)
+        status = ledger.pos_start(known)
         self.assertEqual(status["state"], "refused")
         self.assertFalse(self.transaction(known["attempt"]).abort_asked_at)
 

@@ -33,7 +33,7 @@ class TestSale(VivaCase):
 
     def test_same_attempt_never_sends_twice(self):
         request, _status = self.charge()
-        again = self.ledger.pos_charge(request)
+        again = self.ledger.pos_start(request)
         self.assertEqual(again["state"], "pending")
         self.assertEqual(len(self.simulator.control("GET", "sessions")), 1)
 
@@ -144,7 +144,7 @@ class TestSale(VivaCase):
         """The till gave up on a request that then arrives after all."""
         request = self.request(self.make_order())
         self.assertEqual(self.ledger.pos_abandon(request)["state"], "cancelled")
-        self.assertEqual(self.ledger.pos_charge(request)["state"], "cancelled")
+        self.assertEqual(self.ledger.pos_start(request)["state"], "cancelled")
         self.assertEqual(self.simulator.control("GET", "sessions"), [])
         _request, status = self.charge()
         self.assertEqual(status["state"], "pending", "the terminal is free")

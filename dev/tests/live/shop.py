@@ -67,7 +67,7 @@ class Card:
 
     def send(self) -> Status:
         """The till's request to charge. May be called again: it is the same press."""
-        self.status = self.order.till.ask("pos_charge", self.request())
+        self.status = self.order.till.ask("pos_start", self.request())
         return self.status
 
     def request(self) -> dict[str, Any]:

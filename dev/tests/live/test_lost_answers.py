@@ -160,7 +160,7 @@ class TestTillAway:
         impatient = shop.odoo.client("cashier")
         impatient.timeout = 0.5
         with pytest.raises(Lost):
-            impatient.call(LEDGER, "pos_charge", card.request())
+            impatient.call(LEDGER, "pos_start", card.request())
         until(card.row)
         return card
 

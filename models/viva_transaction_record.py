@@ -1,0 +1,270 @@
+"""Record: a new attempt is written and committed before the first byte leaves (`design.md`, "One way through")."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from psycopg2 import errors
+
+from odoo import api, fields, models
+
+from ..drivers import OPEN, to_minor
+from .ledger import in_ledger
+from .viva_transaction import TAKES_MONEY
+
+# The device forgets a request after about a minute; UNVERIFIED, hence generous. Seconds.
+TERMINAL_FREE_AFTER_ABORT = 150
+# Whether a terminal is given free although its request has no known end (see above).
+FREE_UNKNOWN_TERMINAL = True
+
+
+class Refused(Exception):
+    """Nothing was recorded and nothing sent. `args[0]` says what to do; `blocking` is the payment in the way.
+
+    :param choices: what the cashier may do instead, see `_choice`
+    """
+
+    def __init__(self, message, reason, blocking=None, choices=()):
+        super().__init__(message)
+        self.reason = reason
+        self.blocking = blocking
+        self.choices = list(choices)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a new operation must not exceed, in minor units. Checked under the locks of the ledger.
+
+    :param order: the most that cards may bring in for (or give back on) the order; None: no order
+    :param parent: the operation takes or gives back part of its parent
+    """
+
+    order: int | None = None
+    parent: bool = False
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded attempt, and what sending it takes: read in the same database transaction."""
+
+    id: int
+    is_new: bool
+    at: float = 0.0
+    driver: object = None
+    connection: object = None
+    request: object = None
+
+
+class VivaTransaction(models.Model):
+    _inherit = "viva.transaction"
+
+    @api.model
+    def _record(self, values, limits, *, abandoned=False):
+        """Write a new attempt in state `sent` and commit it.
+
+        :param dict values: fields of the transaction without the ones made here
+        :param abandoned: it will never be sent: written as cancelled, so that a late request finds it so
+        :return: Recorded; not new when the attempt is in the ledger already
+        :raise Refused: another payment holds the terminal or the order, or there is not enough left
+        """
+
+        def work(env):
+            transactions = env["viva.transaction"]
+            known = transactions.search([("attempt", "=", values["attempt"])])
+            if known:
+                known._refuse_other_use(values)
+                return Recorded(known.id, False)
+            terminal = env["viva.terminal"].browse(values["terminal_id"])
+            if not abandoned:
+                transactions._refuse_while_silent(terminal.account_id)
+                if values["via"] == "terminal":
+                    transactions._free_terminal(terminal)
+                transactions._refuse_if_blocked(terminal, values)
+                if limits.parent:
+                    transactions._refuse_beyond_parent(values)
+                if limits.order is not None:
+                    transactions._refuse_beyond_order(limits.order, values)
+            name, reference = transactions._new_reference()
+            hold = values.get("hold")
+            if hold and not abandoned:
+                hold = {**hold, "name": name, "company_id": terminal.company_id.id}
+                values["hold_id"] = env["viva.hold"]._open(hold, values, terminal.account_id).id
+            transaction = transactions.create(
+                {
+                    **{field: value for field, value in values.items() if field != "hold"},
+                    "name": name,
+                    "merchant_reference": reference,
+                    "session_id": str(uuid.uuid4()),
+                    "environment": terminal.environment_key,
+                    "account_id": terminal.account_id.id,
+                    "company_id": terminal.company_id.id,
+                    "terminal_viva_id": terminal.viva_id,
+                    "user_id": env.uid,
+                    "state": "cancelled" if abandoned else "sent",
+                    "reason": "never_sent" if abandoned else False,
+                    "sent_at": fields.Datetime.now(),
+                    "holds_terminal": not abandoned and values["via"] == "terminal",
+                }
+            )
+            transaction._step("asked")
+            if abandoned:
+                return Recorded(transaction.id, True)
+            return Recorded(transaction.id, True, time.time(), *transaction._prepare())
+
+        for _attempt in range(3):
+            try:
+                return in_ledger(self.env, work)
+            except errors.UniqueViolation:
+                # Another till was faster by a hair: look again, now its record can be seen.
+                continue
+        raise Refused(self.env._("Another payment has just been started. Try again."), "busy")
+
+    def _refuse_other_use(self, values):
+        """One attempt means one thing: another payment or operation under its name is a fault of the tab."""
+        same = all(
+            (self[name] or False) == (values.get(name) or False)
+            for name in ("payment_uuid", "order_uuid", "operation")
+        )
+        if not same or self.parent_id.id != (values.get("parent_id") or False):
+            raise Refused(
+                self.env._("The till has sent an unreadable request. Reload the page."), "attempt"
+            )
+
+    @api.model
+    def _refuse_while_silent(self, account):
+        if not self.env["viva.connection"]._store(account).may_ask(self.env):
+            raise Refused(
+                self.env._(
+                    "Viva does not answer at the moment. Nothing was charged. Try again in a minute, or take cash."
+                ),
+                "silent",
+            )
+
+    @api.model
+    def _refuse_if_blocked(self, terminal, values):
+        order = self.search(
+            [
+                ("document_key", "=", values["document_key"]),
+                ("is_unsettled", "=", True),
+                ("origin", "=", "odoo"),
+            ],
+            limit=1,
+        )
+        if order:
+            raise Refused(
+                self.env._(
+                    "A card payment of this order is still open. Wait for its result, or check it again."
+                ),
+                "order_open",
+                order.id,
+            )
+        if values["via"] != "terminal":
+            return
+        busy = self.search(
+            [("terminal_id", "=", terminal.id), ("holds_terminal", "=", True)], limit=1
+        )
+        if busy:
+            raise Refused(
+                self.env._(
+                    "Terminal %(terminal)s is busy with order %(order)s. Wait until it is free, or choose another one.",
+                    terminal=terminal.display_name,
+                    order=busy.order_reference or busy.name,
+                ),
+                "terminal_busy",
+                busy.id,
+            )
+
+    @api.model
+    def _refuse_beyond_order(self, limit_minor, values):
+        """Never more by card than the order costs (or gives back): what is approved counts, whatever the tab remembers.
+
+        In the same database transaction as the locks: what was open a moment ago is either still open or counted.
+        """
+        gives_back = values["operation"] == "refund"
+        approved = self.search(
+            [
+                ("document_key", "=", values["document_key"]),
+                ("state", "=", "approved"),
+                ("operation", "in", ["refund"] if gives_back else TAKES_MONEY),
+            ]
+        )
+        currency = self.env["res.currency"].browse(values["currency_id"]).name
+        moved = sum(to_minor(transaction._net_amount(), currency) for transaction in approved)
+        extras = values.get("tip_amount", 0), values.get("surcharge_amount", 0)
+        asked = to_minor(values["amount"], currency) - sum(
+            to_minor(extra, currency) for extra in extras
+        )
+        if moved + asked <= limit_minor:
+            return
+        if moved:
+            message = (
+                self.env._("This order's money was given back by card already.")
+                if gives_back
+                else self.env._(
+                    "This order has an approved card payment already. Nothing more was charged."
+                )
+            )
+            raise Refused(message, "already_paid", approved[:1].id)
+        message = (
+            self.env._("The amount is higher than what the order gives back. Correct the amount.")
+            if gives_back
+            else self.env._(
+                "The amount is higher than the order. Nothing was charged. Correct the amount."
+            )
+        )
+        raise Refused(message, "amount")
+
+    @api.model
+    def _refuse_beyond_parent(self, values):
+        """Under the parent's lock: no more is captured or given back than is left, with two tills at once too."""
+        # Not only locked but changed: a second till that read before us has to read again.
+        self.env.cr.execute(
+            "UPDATE viva_transaction SET children_asked = COALESCE(children_asked, 0) + 1 WHERE id = %s",
+            (values["parent_id"],),
+            log_exceptions=False,
+        )
+        parent = self.browse(values["parent_id"])
+        parent.invalidate_recordset()
+        running = parent.child_ids.filtered(lambda child: child.state in OPEN)
+        if running:
+            raise Refused(
+                self.env._(
+                    "Payment %(payment)s has an operation that is still open: %(child)s. Wait for its result, or check it again.",
+                    payment=parent.name,
+                    child=running[:1]._headline(),
+                ),
+                "parent_open",
+                running[:1].id,
+            )
+        if parent.currency_id.compare_amounts(values["amount"], parent._left()) <= 0:
+            return
+        left = parent.currency_id.format(parent._left())
+        raise Refused(
+            self.env._(
+                "Only %(left)s of payment %(payment)s is left.", left=left, payment=parent.name
+            )
+            if parent._left()
+            else self.env._("Nothing of payment %s is left.", parent.name),
+            "nothing_left",
+        )
+
+    @api.model
+    def _free_terminal(self, terminal):
+        """Give a terminal free whose request is unknown and was cancelled long enough ago."""
+        if not FREE_UNKNOWN_TERMINAL:
+            return
+        limit = fields.Datetime.now() - timedelta(seconds=TERMINAL_FREE_AFTER_ABORT)
+        stale = self.search(
+            [
+                ("terminal_id", "=", terminal.id),
+                ("holds_terminal", "=", True),
+                ("state", "=", "unknown"),
+                ("abort_asked_at", "<", limit),
+            ]
+        )
+        for transaction in stale:
+            transaction.write({"holds_terminal": False})
+            transaction._step(
+                "alarm", note=self.env._("The terminal is given free; the payment stays unknown.")
+            )
