@@ -9,7 +9,7 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helper modules beside the tests
 
-pytest.register_assert_rewrite("contract")
+pytest.register_assert_rewrite("contract", "contract_back", "contract_steps")
 
 from simulator_process import SimulatorProcess  # noqa: E402
 

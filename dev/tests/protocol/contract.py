@@ -5,6 +5,8 @@ fixture ``driver``. Everything is driven through ``drivers.base.TerminalDriver``
 simulator's control API; nothing here knows a protocol. What a driver cannot do by its
 ``capabilities`` is not asked of it.
 
+Money back and captures are in ``contract_back.py``, of which this is made as well.
+
 Money is counted where it moves, at the simulator: after each test no payment may have
 been made twice, and the client may not have broken the protocol.
 """
@@ -14,6 +16,8 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from contract_back import MoneyBack
+from contract_steps import TILL, asked, final, listed, sale, skip_unless
 from simulator_process import TERMINAL, TERMINAL_2, until
 
 from drivers import (
@@ -21,15 +25,12 @@ from drivers import (
     Accepted,
     AlreadyUsed,
     AnswerLost,
-    Asked,
     DefiniteError,
     IndeterminateError,
     NotFound,
     Operation,
-    Outcome,
     Pending,
     PermissionDenied,
-    SaleRequest,
     ServerFault,
     SessionMissing,
     Unavailable,
@@ -39,55 +40,8 @@ from drivers import (
     judge_no,
 )
 
-TILL = "till-2"
 
-
-def sale(**changes):
-    """A sale of 19.99 EUR that was never asked for before."""
-    session_id = str(uuid.uuid4())
-    values = {
-        "session_id": session_id,
-        "terminal_id": TERMINAL,
-        "cash_register_id": TILL,
-        "amount": 1999,
-        "currency": "EUR",
-        "merchant_reference": f"VP/{session_id}",
-        "customer_text": "Table 7",
-        **changes,
-    }
-    return SaleRequest(**values)
-
-
-def asked(request):
-    return Asked(
-        operation=Operation.PREAUTH if request.preauth else Operation.SALE,
-        session_id=request.session_id,
-        terminal_id=request.terminal_id,
-        cash_register_id=request.cash_register_id,
-        amount=request.amount,
-        currency=request.currency,
-        merchant_reference=request.merchant_reference,
-    )
-
-
-def final(driver, request, seconds=5):
-    """Read until final; an :class:`Outcome`."""
-
-    def read():
-        found = driver.read(request.session_id)
-        return found if isinstance(found, Outcome) else None
-
-    return until(read, seconds)
-
-
-def listed(driver):
-    """The sessions of the UTC days around now."""
-    today = datetime.now(timezone.utc).date()
-    days = (today - timedelta(days=1), today)
-    return [outcome for day in days for outcome in driver.sessions(day)]
-
-
-class TerminalDriverContract:
+class TerminalDriverContract(MoneyBack):
     """Tests; see the module."""
 
     @pytest.fixture
@@ -107,10 +61,6 @@ class TerminalDriverContract:
             (charge["sessionId"], charge["amount"])
             for charge in simulator.control("GET", "charges")
         ]
-
-    def skip_unless(self, ability):
-        if not ability:
-            pytest.skip("This driver says that it cannot do that.")
 
     # -- a sale that goes well --------------------------------------------------
 
@@ -154,7 +104,7 @@ class TerminalDriverContract:
         assert judge(asked(one), final(driver, one)).state == "approved"
 
     def test_tip_of_the_request(self, driver, simulator):
-        self.skip_unless(driver.capabilities.tip)
+        skip_unless(driver.capabilities.tip)
         request = sale(tip=200)
         driver.start(request)
         simulator.act("tap")
@@ -171,7 +121,7 @@ class TerminalDriverContract:
         assert self.charges(simulator) == [(request.session_id, 2299)]
 
     def test_installments(self, driver, simulator):
-        self.skip_unless(driver.capabilities.installments)
+        skip_unless(driver.capabilities.installments)
         request = sale(amount=60000, max_installments=12)
         driver.start(request)
         simulator.act("tap", installments=6)
@@ -180,7 +130,7 @@ class TerminalDriverContract:
         assert outcome.installments == 6
 
     def test_preauth(self, driver, simulator):
-        self.skip_unless(Operation.PREAUTH in driver.capabilities.operations)
+        skip_unless(Operation.PREAUTH in driver.capabilities.operations)
         request = sale(preauth=True)
         driver.start(request)
         simulator.act("tap")
@@ -284,7 +234,7 @@ class TerminalDriverContract:
         assert verdict.approved_amount == 0
 
     def test_paid_although_the_session_says_cancelled(self, driver, simulator):
-        self.skip_unless(driver.capabilities.sessions_by_date)
+        skip_unless(driver.capabilities.sessions_by_date)
         request = sale()
         driver.start(request)
         simulator.act("retry_paid", delay_ms=50)
@@ -323,7 +273,7 @@ class TerminalDriverContract:
     # -- abort ------------------------------------------------------------------
 
     def test_abort_wins(self, driver, simulator):
-        self.skip_unless(driver.capabilities.abort)
+        skip_unless(driver.capabilities.abort)
         request = sale()
         driver.start(request)
         assert not driver.abort(AbortRequest(request.session_id, TILL)).repeated
@@ -334,7 +284,7 @@ class TerminalDriverContract:
         assert outcome.abort_requested and outcome.abort_success
 
     def test_the_card_wins_against_the_abort(self, driver, simulator):
-        self.skip_unless(driver.capabilities.abort)
+        skip_unless(driver.capabilities.abort)
         simulator.control("POST", "settings", {"authorising_ms": 300, "abort_ms": 50})
         request = sale()
         driver.start(request)
@@ -345,7 +295,7 @@ class TerminalDriverContract:
         assert self.charges(simulator) == [(request.session_id, 1999)]
 
     def test_abort_by_another_cash_register(self, driver, simulator):
-        self.skip_unless(driver.capabilities.abort)
+        skip_unless(driver.capabilities.abort)
         request = sale()
         driver.start(request)
         with pytest.raises(PermissionDenied):
@@ -355,12 +305,12 @@ class TerminalDriverContract:
         simulator.control("POST", "reset")
 
     def test_abort_of_nothing(self, driver):
-        self.skip_unless(driver.capabilities.abort)
+        skip_unless(driver.capabilities.abort)
         with pytest.raises(NotFound):
             driver.abort(AbortRequest(str(uuid.uuid4()), TILL))
 
     def test_abort_of_a_finished_sale_changes_nothing(self, driver, simulator):
-        self.skip_unless(driver.capabilities.abort)
+        skip_unless(driver.capabilities.abort)
         request = sale()
         driver.start(request)
         simulator.act("tap")
@@ -450,7 +400,7 @@ class TerminalDriverContract:
     # -- the list of the day ----------------------------------------------------
 
     def test_sessions_by_date(self, driver, simulator):
-        self.skip_unless(driver.capabilities.sessions_by_date)
+        skip_unless(driver.capabilities.sessions_by_date)
         paid, refused = sale(), sale(amount=500)
         driver.start(paid)
         simulator.act("tap")
@@ -464,7 +414,7 @@ class TerminalDriverContract:
         assert judge_listed(asked(sale()), outcomes) is None
 
     def test_a_list_of_one(self, driver, simulator):
-        self.skip_unless(driver.capabilities.sessions_by_date)
+        skip_unless(driver.capabilities.sessions_by_date)
         simulator.control("POST", "settings", {"strict": {"single_as_object": True}})
         request = sale()
         driver.start(request)

@@ -1,7 +1,8 @@
 """The cloud driver and the simulator keep the contract, and what only the cloud has."""
 
 import pytest
-from contract import TILL, TerminalDriverContract, asked, final, sale
+from contract import TerminalDriverContract
+from contract_steps import TILL, asked, final, sale
 from simulator_process import BROKEN_TERMINAL, MERCHANT, TERMINAL, TERMINAL_2
 
 from drivers import (
