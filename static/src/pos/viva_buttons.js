@@ -3,7 +3,7 @@ import { ask, makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dial
 import { _t } from "@web/core/l10n/translation";
 
 import { isPaidLine } from "./odoo_glue";
-import { isOpen, phaseOf } from "./viva_attempt";
+import { givesMoneyBack, isOpen, phaseOf } from "./viva_attempt";
 import { refusalWords } from "./viva_server";
 
 /** What the cashier can do about a payment that is under way. Lines are named by their uuid. */
@@ -25,7 +25,11 @@ export class VivaButtons {
         if (!line || !this.till.isOpen(line)) {
             return !isPaidLine(line);
         }
-        const attempt = this.till.attemptOf(line);
+        return this.cancelAttempt(this.till.attemptOf(line));
+    }
+
+    /** The same for any operation. */
+    async cancelAttempt(attempt) {
         await this._press(attempt, "abort", () => this.till.server.abort(attempt.id));
         this.till.watch.poke();
         return !(await this.till.end(attempt));
@@ -35,12 +39,16 @@ export class VivaButtons {
         const line = this.lines.find(uuid);
         const attempt = line && this.till.attemptOf(line);
         if (attempt) {
-            await this._press(
-                attempt,
-                "check",
-                async () => (await this.till.server.check([attempt.id]))[0]
-            );
+            await this.checkAttempt(attempt);
         }
+    }
+
+    async checkAttempt(attempt) {
+        await this._press(
+            attempt,
+            "check",
+            async () => (await this.till.server.check([attempt.id]))[0]
+        );
     }
 
     /** The cashier wants the line gone. It stays until it is known that the card was not charged. */
@@ -63,14 +71,24 @@ export class VivaButtons {
     }
 
     async _removeUnknown(attempt, line) {
+        const order = line.pos_order_id.pos_reference;
+        const isBack = givesMoneyBack(attempt);
         const sure = await ask(this.pos.dialog, {
-            title: _t("We do not know yet whether the card was charged"),
-            body: _t(
-                "If you take the money another way now, the customer may have paid twice. We go on checking and " +
-                    "tell you if the card was charged after all. Note the order: %s",
-                line.pos_order_id.pos_reference
-            ),
-            confirmLabel: _t("Remove the card payment"),
+            title: isBack
+                ? _t("We do not know yet whether the money was given back")
+                : _t("We do not know yet whether the card was charged"),
+            body: isBack
+                ? _t(
+                      "If you give the money back another way now, the customer may get it twice. We go on checking " +
+                          "and tell you if the card got it after all. Note the order: %s",
+                      order
+                  )
+                : _t(
+                      "If you take the money another way now, the customer may have paid twice. We go on checking and " +
+                          "tell you if the card was charged after all. Note the order: %s",
+                      order
+                  ),
+            confirmLabel: isBack ? _t("Remove the refund") : _t("Remove the card payment"),
             confirmClass: "btn-danger",
             cancelLabel: _t("Keep checking"),
         });
@@ -84,7 +102,13 @@ export class VivaButtons {
     async force(uuid) {
         const line = this.lines.find(uuid);
         const attempt = line && this.till.attemptOf(line);
-        const answer = attempt && (await this.askManager());
+        if (attempt) {
+            await this.forceAttempt(attempt);
+        }
+    }
+
+    async forceAttempt(attempt) {
+        const answer = await this.askManager();
         if (answer) {
             const { reason, credentials } = answer;
             await this._press(attempt, "force", () =>
@@ -104,6 +128,16 @@ export class VivaButtons {
             rows: 2,
         });
         return reason?.trim() ? { reason: reason.trim() } : undefined;
+    }
+
+    /**
+     * The person at the till may not do this: ask one who may.
+     *
+     * @param {import("./viva_attempt").VivaAttempt} attempt what is to be done
+     * @returns {Promise<Object|undefined>} credentials for `pos_start`; nothing where only the login counts
+     */
+    async askCredentials(attempt) {
+        return undefined;
     }
 
     async _press(attempt, button, question) {

@@ -1,6 +1,6 @@
 import { toMajor } from "./minor_units";
-import { LINE, isPaidLine, isVivaMethod } from "./odoo_glue";
-import { phaseOf } from "./viva_attempt";
+import { LINE, isPaidLine, isVivaLine, isVivaMethod } from "./odoo_glue";
+import { operationOf, phaseOf } from "./viva_attempt";
 
 const STATUS_OF_PHASE = {
     sending: LINE.sending,
@@ -43,6 +43,17 @@ export class VivaLines {
             : undefined;
     }
 
+    /** The line of an open order that stands for the attempt with this uuid. */
+    standingFor(attemptId) {
+        return this.pos.models["pos.payment"].find(
+            (line) =>
+                isVivaLine(line) &&
+                this.attemptId(line) === attemptId &&
+                line.pos_order_id &&
+                !line.pos_order_id.finalized
+        );
+    }
+
     /** From now on the line stands for this attempt. */
     assign(line, attempt) {
         this.attemptOf[line.uuid] = attempt.id;
@@ -78,14 +89,15 @@ export class VivaLines {
         line.setPaymentStatus(LINE.done);
     }
 
-    /** The removed line again, with its old uuid: the server knows the charge by it. */
+    /** The removed line again, with its old uuid: the server knows the operation by it. */
     putBack(attempt, order) {
         const { status } = attempt;
+        const sign = operationOf(attempt) === "refund" ? -1 : 1;
         const line = this.pos.models["pos.payment"].create({
             uuid: attempt.paymentUuid,
             pos_order_id: order,
             payment_method_id: this._methodOf(attempt),
-            amount: toMajor(status.amount_minor, status.digits),
+            amount: sign * toMajor(status.amount_minor, status.digits),
             payment_status: LINE.waiting,
             viva_attempt: attempt.id,
         });
@@ -95,13 +107,15 @@ export class VivaLines {
     }
 
     _methodOf({ methodId, status }) {
-        const has = (method) =>
-            method.viva_terminal_ids.some(({ id }) => id === status.terminal?.id);
         return (
-            this.methods.find(({ id }) => id === methodId) ||
-            this.methods.find(has) ||
-            this.methods[0]
+            this.methods.find(({ id }) => id === methodId) || this.methodFor(status.terminal?.id)
         );
+    }
+
+    /** The method that takes money with this terminal, else any Viva method of the till. */
+    methodFor(terminalId) {
+        const has = (method) => method.viva_terminal_ids.some(({ id }) => id === terminalId);
+        return this.methods.find(has) || this.methods[0];
     }
 
     remove(uuid) {
@@ -109,5 +123,14 @@ export class VivaLines {
         if (line && !isPaidLine(line) && !line.pos_order_id.finalized) {
             line.pos_order_id.removePaymentline(line);
         }
+    }
+
+    /** The money of this paid line has gone back: it pays nothing any more. */
+    removeVoided(line) {
+        const order = line.pos_order_id;
+        order.removePaymentline(line);
+        return this.pos.syncAllOrders({ orders: [order], force: true }).catch((error) => {
+            console.warn("viva_payments: the order is saved later", error);
+        });
     }
 }

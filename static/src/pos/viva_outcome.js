@@ -2,9 +2,16 @@ import { ask } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { AlertDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 
-import { toMajor } from "./minor_units";
 import { LINE, isPaidLine } from "./odoo_glue";
-import { isOpen, phaseOf } from "./viva_attempt";
+import {
+    givesMoneyBack,
+    isLineAttempt,
+    isOpen,
+    operationOf,
+    parentOf,
+    phaseOf,
+} from "./viva_attempt";
+import { paidTitle } from "./viva_words";
 
 /**
  * What becomes of the order when an attempt has ended: the line is paid, may be tried again, or there is
@@ -20,6 +27,10 @@ export class VivaOutcome {
 
     unpaid(attempt) {
         attempt.deniedBefore = true;
+        this.till.moneyBack.offerChoices(attempt);
+        if (!isLineAttempt(attempt)) {
+            return;
+        }
         const line = this.lines.of(attempt);
         if (!line || isPaidLine(line)) {
             return;
@@ -36,6 +47,14 @@ export class VivaOutcome {
     }
 
     paid(attempt) {
+        if (operationOf(attempt) === "void") {
+            this._voided(attempt);
+        } else if (isLineAttempt(attempt)) {
+            this._paidLine(attempt);
+        }
+    }
+
+    _paidLine(attempt) {
         const line = this.lines.find(attempt.paymentUuid);
         if (!line || this.lines.attemptId(line) !== attempt.id) {
             this._withoutLine(attempt, line);
@@ -43,17 +62,54 @@ export class VivaOutcome {
             this.lines.assign(line, attempt);
             this.lines.book(attempt, line);
             if (attempt.deniedBefore || attempt.removeLine || attempt.status.abort_asked) {
+                const values = { money: this._money(attempt) };
                 this._alarm(
                     attempt,
-                    _t(
-                        "%(money)s was taken from the card although the payment had been cancelled. The payment " +
-                            "stays on the order. To give the money back, ask a manager.",
-                        { money: this._money(attempt) }
-                    )
+                    givesMoneyBack(attempt)
+                        ? _t(
+                              "%(money)s was given back to the card although the refund had been cancelled. It " +
+                                  "stays on the order.",
+                              values
+                          )
+                        : _t(
+                              "%(money)s was taken from the card although the payment had been cancelled. The payment " +
+                                  "stays on the order. Press Void on it to give the money back.",
+                              values
+                          )
                 );
             }
         } else {
             attempt.booked = true;
+        }
+        const standing = this.lines.of(attempt);
+        if (standing) {
+            this.till.tips.take(attempt, standing);
+        }
+    }
+
+    /** An approved payment of an open order has gone back to the card: its line goes, the cashier is told how. */
+    _voided(attempt) {
+        const line = this.lines.standingFor(parentOf(attempt));
+        if (line) {
+            this.lines.removeVoided(line);
+        }
+        const parent = this.till.attempts[parentOf(attempt)];
+        if (parent?.status) {
+            // Its own Status is asked for with the next question; until then it must not look charged.
+            Object.assign(parent, {
+                status: { ...parent.status, charged: false, left_minor: 0 },
+                booked: true,
+            });
+        }
+        if (!attempt.told && (line || attempt.request)) {
+            attempt.told = true;
+            this.pos.notification.add(
+                _t("%(what)s: %(money)s. The payment has been removed from the order.", {
+                    what: paidTitle(attempt),
+                    money: this._money(attempt),
+                }),
+                { type: "success", autocloseDelay: 10000 }
+            );
         }
     }
 
@@ -73,23 +129,36 @@ export class VivaOutcome {
             order: attempt.status.order_reference || order?.pos_reference || "",
         };
         const other = line && this.till.attempts[this.lines.attemptId(line)];
+        const isBack = givesMoneyBack(attempt);
         if (!order || order.finalized || isPaidLine(line)) {
             this._alarm(
                 attempt,
-                _t(
-                    "%(money)s was taken from the card, but order %(order)s is paid already. Ask a manager to give " +
-                        "the money back.",
-                    values
-                )
+                isBack
+                    ? _t(
+                          "%(money)s was given back to the card, but order %(order)s is closed already. Tell a " +
+                              "manager.",
+                          values
+                      )
+                    : _t(
+                          "%(money)s was taken from the card, but order %(order)s is paid already. Ask a manager to " +
+                              "give the money back.",
+                          values
+                      )
             );
         } else if (other && isOpen(other)) {
             this._alarm(
                 attempt,
-                _t(
-                    "%(money)s was taken from the card by the earlier payment. Do not let the customer pay again: " +
-                        "the new request is being cancelled.",
-                    values
-                )
+                isBack
+                    ? _t(
+                          "%(money)s was given back to the card by the earlier refund. Do not give it back again: the " +
+                              "new request is being cancelled.",
+                          values
+                      )
+                    : _t(
+                          "%(money)s was taken from the card by the earlier payment. Do not let the customer pay " +
+                              "again: the new request is being cancelled.",
+                          values
+                      )
             );
             this.till.buttons.cancel(line.uuid);
         } else if (line) {
@@ -101,13 +170,20 @@ export class VivaOutcome {
     }
 
     async _offerToAddBack(attempt, order, values) {
+        const isBack = givesMoneyBack(attempt);
         const addBack = await ask(this.pos.dialog, {
-            title: _t("The customer WAS charged"),
-            body: _t(
-                "%(money)s was taken from the card for order %(order)s after its payment line had been removed. Add " +
-                    "the payment back to the order, or ask a manager to give the money back.",
-                values
-            ),
+            title: this._alarmTitle(attempt),
+            body: isBack
+                ? _t(
+                      "%(money)s was given back to the card for order %(order)s after its payment line had been " +
+                          "removed. Add the refund back to the order, or tell a manager.",
+                      values
+                  )
+                : _t(
+                      "%(money)s was taken from the card for order %(order)s after its payment line had been removed. " +
+                          "Add the payment back to the order, or ask a manager to give the money back.",
+                      values
+                  ),
             confirmLabel: _t("Add it back"),
             cancelLabel: _t("Ask a manager"),
         });
@@ -129,11 +205,15 @@ export class VivaOutcome {
     _takeOver(attempt, line) {
         this.lines.assign(line, attempt);
         this.lines.book(attempt, line);
+        const values = { money: this._money(attempt) };
         this._alarm(
             attempt,
-            _t("%(money)s was taken from the card after all. The payment is on the order now.", {
-                money: this._money(attempt),
-            })
+            givesMoneyBack(attempt)
+                ? _t("%(money)s was given back after all. The refund is on the order now.", values)
+                : _t(
+                      "%(money)s was taken from the card after all. The payment is on the order now.",
+                      values
+                  )
         );
     }
 
@@ -144,11 +224,14 @@ export class VivaOutcome {
             return; // the terminal is busy with another order: the words on the line are enough
         }
         const order = line.pos_order_id;
+        this.till.learn(blocking);
+        const older = this.till.attempts[blocking.attempt];
+        if (!isLineAttempt(older)) {
+            return; // a void or a hold of this order: the words on the line say it
+        }
         if (blocking.payment_uuid !== attempt.paymentUuid) {
             this.lines.remove(line.uuid);
         }
-        this.till.learn(blocking);
-        const older = this.till.attempts[blocking.attempt];
         if (!isOpen(older)) {
             return;
         }
@@ -161,12 +244,17 @@ export class VivaOutcome {
     _alarm(attempt, body) {
         if (!attempt.alarmed) {
             attempt.alarmed = true;
-            this.say(_t("The customer WAS charged"), body);
+            this.say(this._alarmTitle(attempt), body);
         }
     }
 
+    _alarmTitle(attempt) {
+        return givesMoneyBack(attempt)
+            ? _t("The money WAS given back")
+            : _t("The customer WAS charged");
+    }
+
     _money({ status }) {
-        const amount = toMajor(status.approved_minor || status.amount_minor, status.digits);
-        return this.pos.env.utils.formatCurrency(amount);
+        return this.till.money(status.approved_minor || status.amount_minor, status.digits);
     }
 }

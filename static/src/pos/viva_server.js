@@ -2,23 +2,24 @@ import { RPCError } from "@web/core/network/rpc";
 
 const MODEL = "viva.transaction";
 // The server answers within 12 s; what lasts longer is treated as lost and asked for again.
-const CHARGE_MS = 20000;
+const START_MS = 20000;
 const QUESTION_MS = 15000;
 
 /** The server did not answer in time. Whether it has done what was asked is not known. */
 export class NoAnswer extends Error {}
 
 /**
- * The six questions that the till may ask. Each returns the Status of `viva.transaction` (a list of them
- * for `check` and `find`) and raises `RPCError` when Odoo refused, anything else when there was no answer.
+ * What the till may ask of `viva.transaction`. The answer is a Status (a list of them for `check` and
+ * `find`) where nothing else is said. Raises `RPCError` when Odoo refused, anything else when there was no answer.
  */
 export class VivaServer {
     constructor(orm) {
         this.orm = orm;
     }
 
-    charge(request) {
-        return this._ask("pos_charge", [request], CHARGE_MS);
+    /** Send an operation to a terminal. The same attempt is never sent twice. */
+    start(request) {
+        return this._ask("pos_start", [request], START_MS);
     }
 
     abandon(request) {
@@ -42,6 +43,31 @@ export class VivaServer {
         return this._ask("pos_find", [orderUuids], QUESTION_MS);
     }
 
+    /** @returns {Promise<{payments: Object[], holds: Object[], truncated: boolean}>} what the panel shows */
+    panel(query) {
+        return this._ask("pos_panel", [query], QUESTION_MS);
+    }
+
+    /** @returns {Promise<Object[]>} the card payments of these orders, those with something left first */
+    paymentsOf(orderUuids) {
+        return this._ask("pos_payments_of", [orderUuids], QUESTION_MS);
+    }
+
+    /** @param {"product"|"account"} booking where the customer's tip goes */
+    bookTip(attempt, booking) {
+        return this._ask("pos_book_tip", [attempt, booking], QUESTION_MS);
+    }
+
+    /** Take a saved order with its hold out of the session. */
+    park(orderUuid) {
+        return this._ask("pos_park", [orderUuid], QUESTION_MS);
+    }
+
+    /** @returns {Promise<{order_id: number, order_uuid: string}>} the parked order, in this session again */
+    recall(holdId, sessionId) {
+        return this._ask("pos_recall", [holdId, sessionId], QUESTION_MS);
+    }
+
     async _ask(method, args, limitMs) {
         const answer = this.orm.silent.call(MODEL, method, args);
         let timer;
@@ -62,4 +88,9 @@ export class VivaServer {
 /** Odoo's own words when it refused, an empty string when there was no answer at all. */
 export function refusalWords(error) {
     return error instanceof RPCError ? error.data?.message || error.message || "" : "";
+}
+
+/** Whether Odoo refused because the person may not do this. */
+export function isDenied(error) {
+    return error instanceof RPCError && error.data?.name === "odoo.exceptions.AccessError";
 }

@@ -2,14 +2,19 @@ import { _t } from "@web/core/l10n/translation";
 import { Deferred } from "@web/core/utils/concurrency";
 import { reactive } from "@odoo/owl";
 
-import { toMinor } from "./minor_units";
+import { toMajor, toMinor } from "./minor_units";
 import { LINE, isLeftWaiting, isPaidLine, isVivaLine, listenToServer } from "./odoo_glue";
-import { isOpen, newAttempt, phaseOf } from "./viva_attempt";
+import { isLineAttempt, isOpen, newAttempt, parentOf, phaseOf } from "./viva_attempt";
 import { VivaButtons } from "./viva_buttons";
+import { VivaHolds } from "./viva_holds";
+import { VivaInstallments } from "./viva_installments";
 import { VivaLines } from "./viva_lines";
+import { VivaMoneyBack } from "./viva_money_back";
 import { VivaOutcome } from "./viva_outcome";
-import { VivaServer, refusalWords } from "./viva_server";
+import { SALE, VivaPlans } from "./viva_plans";
+import { VivaServer, isDenied, refusalWords } from "./viva_server";
 import { chooseTerminal, currentTerminal } from "./viva_terminals";
+import { VivaTips } from "./viva_tips";
 import { VivaWatch } from "./viva_watch";
 
 // The server has not known an attempt for so long: the request will not arrive any more.
@@ -31,12 +36,22 @@ export class VivaTill {
         /** @type {Object<string, import("./viva_attempt").VivaAttempt>} by attempt uuid */
         this.attempts = reactive({});
         this.lines = new VivaLines(pos);
+        this.plans = new VivaPlans(this);
         this.outcome = new VivaOutcome(this);
         this.buttons = new VivaButtons(this);
+        this.installments = new VivaInstallments(this);
+        this.moneyBack = new VivaMoneyBack(this);
+        this.holds = new VivaHolds(this);
+        this.tips = new VivaTips(this);
         this.starting = new Map();
         this.ends = new Map();
-        /** The method whose payment starts as soon as the payment screen is there. */
+        /**
+         * What starts as soon as the payment screen is there.
+         * @type {{method: Object, order?: Object, plan?: import("./viva_plans").VivaPlan, amount?: number}|null}
+         */
         this.sendWhenShown = null;
+        /** The payment screen while it is shown: it knows what follows a payment. */
+        this.screen = null;
         this.watch = new VivaWatch({
             check: (attempts) => this.server.check(attempts),
             onAnswer: (attempts, statuses) => this.takeAnswer(attempts, statuses),
@@ -46,7 +61,7 @@ export class VivaTill {
 
     /** Begin to listen. Does nothing on a till without a Viva method. */
     start() {
-        if (!this.lines.methods.length) {
+        if (!this.isVivaTill) {
             return;
         }
         const poke = () => this.watch.poke();
@@ -79,6 +94,15 @@ export class VivaTill {
         return _t("DEMO – no money moves with: %s", demo.map((method) => method.name).join(", "));
     }
 
+    /** This till takes cards with Viva. */
+    get isVivaTill() {
+        return this.lines.methods.length > 0;
+    }
+
+    money(minor, digits = this.pos.config.viva_digits) {
+        return this.pos.env.utils.formatCurrency(toMajor(minor, digits));
+    }
+
     /** The attempt that a line shows, if this tab knows one. */
     attemptOf(line) {
         return this.attempts[this.lines.attemptId(line)];
@@ -87,6 +111,13 @@ export class VivaTill {
     isOpen(line) {
         const attempt = this.attemptOf(line);
         return Boolean(attempt) && isOpen(attempt);
+    }
+
+    /** The last operation on an earlier payment that is no payment line: its void, its release. */
+    childOf(parent) {
+        return Object.values(this.attempts).findLast(
+            (attempt) => parentOf(attempt) === parent && !isLineAttempt(attempt)
+        );
     }
 
     /** A further press of the button is to be ignored. */
@@ -117,7 +148,8 @@ export class VivaTill {
         attempt.news = "seen";
         return (
             isPaidLine(line) &&
-            !(attempt.status.abort_asked || attempt.removeLine || attempt.alarmed)
+            !(attempt.status.abort_asked || attempt.removeLine || attempt.alarmed) &&
+            !this.plans.of(line)?.chargeRest
         );
     }
 
@@ -129,22 +161,19 @@ export class VivaTill {
                 method.name
             );
         }
-        if (order.isRefund || amount < 0) {
-            return _t(
-                "Viva cannot give money back from the till yet: card refunds come with the next release. " +
-                    "Choose another payment method, or ask a manager."
-            );
+        if (amount === 0 && order.totalDue < 0) {
+            return _t("There is nothing left to give back by card.");
         }
         return amount === 0 ? _t("There is nothing left to pay by card.") : "";
     }
 
-    // -- charge ----------------------------------------------------------------------------------
+    // -- payment lines ---------------------------------------------------------------------------
 
     /**
-     * Ask the terminal for the money of this line. One charge per line, however often it is called.
+     * Send this line to the terminal: a sale, a capture or money back. Once, however often it is called.
      *
      * @param {string} uuid of the payment line
-     * @returns {Promise<boolean>} true: paid; false: not charged, or the line is gone. Never rejects.
+     * @returns {Promise<boolean>} true: it has succeeded; false: surely not, or the line is gone. Never rejects.
      */
     charge(uuid) {
         if (!this.starting.has(uuid)) {
@@ -156,6 +185,15 @@ export class VivaTill {
         return this.starting.get(uuid);
     }
 
+    /** The same; where a payment screen is shown it goes on as after a press of its button. */
+    async chargeOnScreen(uuid) {
+        const line = this.lines.find(uuid);
+        if (this.screen && line) {
+            return this.screen.sendPaymentRequest(line);
+        }
+        return this.charge(uuid);
+    }
+
     async _charge(uuid) {
         const line = this.lines.find(uuid);
         if (!line || isPaidLine(line)) {
@@ -164,73 +202,181 @@ export class VivaTill {
         if (this.isOpen(line)) {
             return this.end(this.attemptOf(line));
         }
-        const method = line.payment_method_id;
-        const obstacle = this.obstacle(line.pos_order_id, method, line.amount);
+        const order = line.pos_order_id;
+        const obstacle = this.obstacle(order, line.payment_method_id, line.amount);
         if (obstacle) {
-            this.outcome.say(_t("Card payment not possible"), obstacle);
-            line.setPaymentStatus(LINE.retry);
+            this._cannot(line, obstacle);
             return false;
         }
-        const terminal = currentTerminal(method) || (await chooseTerminal(this.pos.dialog, method));
-        if (!terminal) {
+        const plan = await this.plans.complete(line);
+        const excess = plan && this._excess(line, plan);
+        if (excess) {
+            this._cannot(line, excess);
+        }
+        const terminal = plan && !excess && (await this._terminalFor(line, plan));
+        if (terminal === undefined || !plan || excess || !this.lines.find(uuid)) {
             return false;
         }
-        const attempt = this._begin(line, terminal);
-        try {
-            await this._save(line.pos_order_id, uuid);
-        } catch (error) {
-            this._refuse(attempt, this._wordsNotSaved(error));
-            return false;
+        const attempt = this._begin(line, terminal, plan);
+        const isPaid = await this._run(attempt, order, () => Boolean(this.lines.find(uuid)));
+        if (isPaid && plan.chargeRest) {
+            this.moneyBack.chargeRest(uuid);
         }
-        if (attempt.removeLine || !this.lines.find(uuid)) {
-            this._refuse(attempt, _t("Cancelled before it was sent. Nothing was charged."));
-            return false;
+        return isPaid;
+    }
+
+    _cannot(line, words) {
+        this.outcome.say(
+            line.amount < 0
+                ? _t("The money cannot be given back like this")
+                : _t("Card payment not possible"),
+            words
+        );
+        line.setPaymentStatus(LINE.retry);
+    }
+
+    _excess(line, { operation, leftMinor, card }) {
+        const minor = Math.abs(toMinor(line.amount, this.pos.config.viva_digits));
+        if (!leftMinor || minor <= leftMinor) {
+            return "";
         }
-        await this._send(attempt);
-        if (attempt.removeLine && isOpen(attempt)) {
-            this.buttons.cancel(uuid);
+        const values = { money: this.money(leftMinor), card };
+        return operation === "capture"
+            ? _t("At most %(money)s are held on %(card)s. Correct the amount.", values)
+            : _t("At most %(money)s can be given back to %(card)s. Correct the amount.", values);
+    }
+
+    /** @returns the terminal; null when none is needed, nothing when the choice was closed */
+    async _terminalFor(line, plan) {
+        const method = line.payment_method_id;
+        if (plan.via === "api") {
+            return null;
         }
-        return this.end(attempt);
+        return currentTerminal(method) || (await chooseTerminal(this.pos.dialog, method));
     }
 
     /** Make the attempt and write its uuid into the line. */
-    _begin(line, terminal) {
-        const attempt = this._remember(line, { request: this._request(line, terminal) });
+    _begin(line, terminal, plan) {
+        const attempt = this._remember(line, {
+            operation: plan.operation,
+            parent: plan.parent,
+            request: this._request(line, terminal, plan),
+        });
         this.lines.assign(line, attempt);
         line.setPaymentStatus(LINE.sending);
         return attempt;
     }
 
     _remember(line, values) {
-        const attempt = newAttempt({
+        return this._add({
             paymentUuid: line.uuid,
             orderUuid: line.pos_order_id.uuid,
             methodId: line.payment_method_id.id,
             ...values,
         });
+    }
+
+    _add(values) {
+        const attempt = newAttempt(values);
         this.attempts[attempt.id] = attempt;
         return this.attempts[attempt.id];
     }
 
-    /** For what money is asked, as `pos_charge` wants to know it (all but the attempt itself). */
-    _request(line, terminal) {
+    /** What is asked for, as `pos_start` wants to know it (all but the attempt itself). */
+    _request(line, terminal, plan) {
         return {
+            operation: plan.operation,
             payment_uuid: line.uuid,
             order_uuid: line.pos_order_id.uuid,
+            parent_attempt: plan.parent,
             pos_session_id: this.pos.session.id,
             payment_method_id: line.payment_method_id.id,
-            amount_minor: toMinor(line.amount, this.pos.config.viva_digits),
+            amount_minor: Math.abs(toMinor(line.amount, this.pos.config.viva_digits)),
             terminal_id: terminal?.id || false,
+            via: plan.via,
+            ...(plan.operation === "sale" && { max_installments: plan.maxInstallments || 0 }),
+            ...(plan.unreferenced && { unreferenced: true }),
         };
     }
 
+    // -- operations without a payment line --------------------------------------------------------
+
+    /**
+     * Start a void, a release or a hold. The same one is not started twice while it is open.
+     *
+     * @param {Object} values
+     * @param {"void"|"release"|"preauth"} values.operation
+     * @param {string} [values.parent] attempt of the payment that is changed
+     * @param {Object} values.method a Viva `pos.payment.method`
+     * @param {Object|null} values.terminal
+     * @param {number} values.amountMinor
+     * @param {string} [values.orderUuid]
+     * @param {Object} [values.order] it is saved first
+     * @param {"terminal"|"api"} [values.via]
+     * @param {Object} [values.more] what else `pos_start` is told
+     * @returns {import("./viva_attempt").VivaAttempt} at once; `end` tells how it went
+     */
+    operate({ operation, parent = "", method, terminal, amountMinor, order, more, ...values }) {
+        const same = parent && this.childOf(parent);
+        if (same && isOpen(same)) {
+            return same;
+        }
+        const orderUuid = order?.uuid || values.orderUuid || "";
+        const attempt = this._add({
+            operation,
+            parent,
+            orderUuid,
+            paymentUuid: "",
+            methodId: method.id,
+            request: {
+                operation,
+                payment_uuid: "",
+                order_uuid: orderUuid,
+                parent_attempt: parent,
+                pos_session_id: this.pos.session.id,
+                payment_method_id: method.id,
+                amount_minor: amountMinor,
+                terminal_id: terminal?.id || false,
+                via: values.via || "terminal",
+                ...more,
+            },
+        });
+        this._run(attempt, order, () => true).catch((error) =>
+            this._unexpectedAttempt(attempt, error)
+        );
+        return attempt;
+    }
+
+    // -- any operation ---------------------------------------------------------------------------
+
+    /** Save the order, send, and wait for the end. */
+    async _run(attempt, order, isWanted) {
+        if (order) {
+            try {
+                await this.saveOrder(order, attempt.paymentUuid);
+            } catch (error) {
+                this._refuse(attempt, this._wordsNotSaved(error));
+                return false;
+            }
+        }
+        if (attempt.removeLine || !isWanted()) {
+            this._refuse(attempt, _t("Cancelled before it was sent. Nothing was charged."));
+            return false;
+        }
+        await this._send(attempt);
+        if (attempt.removeLine && isOpen(attempt)) {
+            this.buttons.cancelAttempt(attempt);
+        }
+        return this.end(attempt);
+    }
+
     /** The order and this line reach the server and the device's storage before any money moves. */
-    async _save(order, uuid) {
+    async saveOrder(order, uuid = "") {
         for (let i = 0; i < SYNC_TRIES && this.pos.syncingOrders.has(order.uuid); i++) {
             await new Promise((resolve) => setTimeout(resolve, SYNC_PAUSE_MS));
         }
         await this.pos.syncAllOrders({ orders: [order], throw: true, force: true });
-        const line = this.lines.find(uuid);
+        const line = uuid && this.lines.find(uuid);
         if (!order.isSynced || (line && !line.isSynced)) {
             throw new Error("the order has not reached the server");
         }
@@ -242,12 +388,22 @@ export class VivaTill {
         }
     }
 
-    async _send(attempt) {
+    async _send(attempt, credentials) {
         attempt.asking = true;
         attempt.askedAt = Date.now();
         try {
-            this.learn(await this.server.charge({ ...attempt.request, attempt: attempt.id }));
+            const request = { ...attempt.request, attempt: attempt.id };
+            const status = await this.server.start(
+                credentials ? { ...request, credentials } : request
+            );
+            this.learn(status);
         } catch (error) {
+            const manager =
+                !credentials && isDenied(error) && (await this.buttons.askCredentials(attempt));
+            if (manager) {
+                // The same attempt again: should it have arrived after all it is not sent twice.
+                return this._send(attempt, manager);
+            }
             // It may have arrived all the same: ask what became of this very attempt, never start another one.
             attempt.doubt = true;
             attempt.lostWords = refusalWords(error);
@@ -272,14 +428,12 @@ export class VivaTill {
 
     /** A fault of ours: the line must neither hang nor be charged twice. */
     _unexpected(uuid, error) {
-        console.error("viva_payments", error);
         const line = this.lines.find(uuid);
         const attempt = line && this.attemptOf(line);
         if (attempt && isOpen(attempt)) {
-            attempt.doubt = true;
-            this.watch.follow(attempt.id, FIRST_PAUSE_MS);
-            return this.end(attempt);
+            return this._unexpectedAttempt(attempt, error);
         }
+        console.error("viva_payments", error);
         if (line && !isPaidLine(line)) {
             line.setPaymentStatus(LINE.retry);
         }
@@ -288,6 +442,13 @@ export class VivaTill {
             _t("This payment could not be started. Try again.")
         );
         return false;
+    }
+
+    _unexpectedAttempt(attempt, error) {
+        console.error("viva_payments", error);
+        attempt.doubt = true;
+        this.watch.follow(attempt.id, FIRST_PAUSE_MS);
+        return this.end(attempt);
     }
 
     // -- resume ----------------------------------------------------------------------------------
@@ -319,7 +480,13 @@ export class VivaTill {
     }
 
     _adopt(line) {
-        const attempt = this._remember(line, { id: line.viva_attempt, doubt: true });
+        const plan = this.plans.of(line) || SALE;
+        const attempt = this._remember(line, {
+            id: line.viva_attempt,
+            operation: plan.operation,
+            parent: plan.parent,
+            doubt: true,
+        });
         this.lines.assign(line, attempt);
         return attempt;
     }
@@ -356,6 +523,8 @@ export class VivaTill {
     learn(status) {
         this.attempts[status.attempt] ||= newAttempt({
             id: status.attempt,
+            operation: status.operation || "sale",
+            parent: status.parent_attempt || "",
             paymentUuid: status.payment_uuid,
             orderUuid: status.order_uuid,
         });
@@ -376,7 +545,7 @@ export class VivaTill {
         this.settle(attempt, paid);
     }
 
-    /** Nothing was recorded at the server, so nothing can have been charged. */
+    /** Nothing was recorded at the server, so nothing can have happened. */
     _refuse(attempt, words) {
         this.watch.leave(attempt.id);
         attempt.refusal = words;
@@ -419,15 +588,21 @@ export class VivaTill {
         attempt.asking = true;
         attempt.askedAt = Date.now();
         try {
-            const line = this.lines.find(attempt.paymentUuid);
-            const request =
-                attempt.request || this._request(line, currentTerminal(line.payment_method_id));
+            const request = attempt.request || this._requestAgain(attempt);
             this.learn(await this.server.abandon({ ...request, attempt: attempt.id }));
         } catch (error) {
             this._onSilence([attempt.id], error);
         } finally {
             attempt.asking = false;
         }
+    }
+
+    /** What the tab has asked for before it was reloaded. */
+    _requestAgain(attempt) {
+        const line = this.lines.find(attempt.paymentUuid);
+        const operation = line.amount < 0 ? "refund" : "sale";
+        const plan = this.plans.of(line) || { ...SALE, operation };
+        return this._request(line, currentTerminal(line.payment_method_id), plan);
     }
 
     _onSilence(attempts, error) {
@@ -461,7 +636,7 @@ export class VivaTill {
 
     // -- ends ------------------------------------------------------------------------------------
 
-    /** Resolves when the attempt has ended or its line was removed. */
+    /** Resolves when the attempt has ended or its line was removed; true: it has succeeded. */
     end(attempt) {
         if (!isOpen(attempt)) {
             return Promise.resolve(phaseOf(attempt) === "paid");

@@ -114,7 +114,7 @@ test("declined, the order changes, then the method tapped again: what is due now
     await settle();
     const asked = () =>
         server.calls
-            .filter(([name]) => name === "charge")
+            .filter(([name]) => name === "start")
             .map(([, request]) => request.amount_minor);
     server.set(server.charged[0], { state: "declined" });
     await settle(1000);
@@ -200,11 +200,11 @@ test("Odoo's own Cancel and Force done go through the server too", async () => {
     expect(line.payment_status).toBe("waitingCard");
 });
 
-test("a refund, or nothing left to pay, makes no line", async () => {
-    const { method, order, screen } = await showScreen();
-    order.is_refund = true;
+test("nothing left to pay makes no line", async () => {
+    const { store, method, order, screen } = await showScreen();
+    await screen.addNewPaymentLine(store.models["pos.payment.method"].get(1));
     await screen.addNewPaymentLine(method);
-    expect(order.payment_ids).toHaveLength(0);
+    expect(order.payment_ids).toHaveLength(1);
 });
 
 test("an order with an open card payment is not validated", async () => {

@@ -36,6 +36,17 @@ export function makeStatus(values = {}) {
         demo: true,
         abort_asked: false,
         result: {},
+        operation: "sale",
+        via: "terminal",
+        parent_attempt: "",
+        executed: "",
+        left_minor: state === "approved" ? 1785 : 0,
+        tip_minor: 0,
+        tip_booking: "",
+        surcharge_minor: 0,
+        installments: 0,
+        hold: null,
+        choices: [],
         ...values,
     };
 }
@@ -52,6 +63,56 @@ export const CARD = {
     slip: "Visa 414746******0133\nAuthorisation code: 831000\nRRN: 123456789012\nTerminal: 16000010",
 };
 
+/** A card of `pos_panel` or `pos_payments_of`. */
+export function makeCard(values = {}) {
+    return {
+        ...makeStatus({ state: "approved", ...values }),
+        at: "2025-01-01 10:00:00",
+        title: "Visa ••0133",
+        kind_label: "Sale",
+        state_label: "Approved",
+        order_id: 7,
+        order_state: "paid",
+        captured_minor: 0,
+        given_back_minor: 0,
+        children: [],
+        actions: [],
+        slip: CARD.slip,
+        ...values,
+    };
+}
+
+/** An action of a card or hold. */
+export function makeAction(name, values = {}) {
+    return { name, label: name, possible: true, reason: "", needs_manager: false, ...values };
+}
+
+/** A hold of `pos_panel`. */
+export function makeHold(values = {}) {
+    return {
+        id: 3,
+        name: "VP0003",
+        attempt: "attempt-hold",
+        state: "open",
+        state_label: "On hold",
+        partner: "",
+        reference: "Table 7",
+        title: "Visa ••0133",
+        terminal: { id: 1, viva_id: "16000010", name: "Bar (16000010)" },
+        amount_minor: 10000,
+        left_minor: 10000,
+        digits: 2,
+        currency: "USD",
+        expires_on: "2025-01-08",
+        expires_soon: false,
+        order_uuid: "",
+        order_reference: "",
+        parked: false,
+        actions: ["capture", "release"].map((name) => makeAction(name)),
+        ...values,
+    };
+}
+
 /**
  * Stands in for the server: remembers charges and what was called, and answers from `ledger`.
  * Put a function into `faults.<method>` to have it answer (or raise) instead.
@@ -61,13 +122,19 @@ export class FakeServer {
         this.calls = [];
         this.ledger = {};
         this.faults = {};
+        /** What the panel and `paymentsOf` answer. */
+        this.cards = [];
+        this.holds = [];
     }
 
-    /** The attempts of the charges that were asked for. */
+    /** The requests that were started. */
+    get started() {
+        return this.calls.filter(([method]) => method === "start").map(([, request]) => request);
+    }
+
+    /** Their attempts. */
     get charged() {
-        return this.calls
-            .filter(([method]) => method === "charge")
-            .map(([, request]) => request.attempt);
+        return this.started.map(({ attempt }) => attempt);
     }
 
     count(method) {
@@ -76,23 +143,63 @@ export class FakeServer {
 
     /** What became of this attempt, as the server will tell when it is asked next. */
     set(attempt, values) {
-        const { payment_uuid, order_uuid, amount_minor } = this.ledger[attempt];
+        const { payment_uuid, order_uuid, amount_minor, operation, via, parent_attempt } =
+            this.ledger[attempt];
         this.ledger[attempt] = makeStatus({
             attempt,
             payment_uuid,
             order_uuid,
             amount_minor,
+            operation,
+            via,
+            parent_attempt,
+            approved_minor: values.state === "approved" ? amount_minor : 0,
             ...values,
         });
     }
 
-    record({ attempt, payment_uuid, order_uuid, amount_minor }) {
-        this.ledger[attempt] ||= makeStatus({ attempt, payment_uuid, order_uuid, amount_minor });
+    record({ attempt, payment_uuid, order_uuid, amount_minor, operation, via, parent_attempt }) {
+        this.ledger[attempt] ||= makeStatus({
+            attempt,
+            payment_uuid: payment_uuid || attempt,
+            order_uuid,
+            amount_minor,
+            operation: operation || "sale",
+            via: via || "terminal",
+            parent_attempt: parent_attempt || "",
+        });
         return this.ledger[attempt];
     }
 
-    charge(request) {
-        return this._answer("charge", request, () => this.record(request));
+    start(request) {
+        return this._answer("start", request, () => this.record(request));
+    }
+
+    panel(query) {
+        return this._answer("panel", query, () => ({
+            payments: this.cards,
+            holds: this.holds,
+            truncated: false,
+        }));
+    }
+
+    paymentsOf(orderUuids) {
+        return this._answer("paymentsOf", orderUuids, () => this.cards);
+    }
+
+    bookTip(attempt, booking) {
+        return this._answer("bookTip", { attempt, booking }, () => {
+            this.ledger[attempt] = { ...this.ledger[attempt], tip_booking: booking };
+            return this.ledger[attempt];
+        });
+    }
+
+    park(orderUuid) {
+        return this._answer("park", orderUuid, () => ({ parked: true }));
+    }
+
+    recall(holdId, sessionId) {
+        return this._answer("recall", { holdId, sessionId }, () => this.recalled);
     }
 
     abandon(request) {
@@ -142,7 +249,7 @@ export class FakeServer {
 }
 
 /** A till with a Viva method that has these terminals, and a server that is not there. */
-export async function setupViva({ terminals = [1], demo = true } = {}) {
+export async function setupViva({ terminals = [1], demo = true, method = {}, config = {} } = {}) {
     PosPaymentMethod._records = [
         ...PosPaymentMethod._records,
         {
@@ -158,12 +265,16 @@ export async function setupViva({ terminals = [1], demo = true } = {}) {
             default_qr: false,
             viva_terminal_ids: terminals,
             viva_demo: demo,
+            viva_installment_bands: [],
+            viva_tip_policy: "ask",
+            ...method,
         },
     ];
     PosConfig._records = PosConfig._records.map((record) => ({
         ...record,
         payment_method_ids: [...record.payment_method_ids, METHOD_ID],
         viva_digits: 2,
+        ...config,
     }));
     const store = await setupPosEnv();
     const server = new FakeServer();

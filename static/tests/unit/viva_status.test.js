@@ -102,14 +102,14 @@ test("declined: the server's words and another try", async () => {
     expect(buttons()).toEqual(["Try again"]);
 });
 
-test("approved: the card, and nothing to press", async () => {
+test("approved: the card, and a way back while the order is open", async () => {
     const { store, server, line } = await showPanel();
     const { attempt } = await press(store, line);
     server.set(attempt, { state: "approved", result: CARD });
     await settle(1000);
     expect(queryText(".viva-title-text")).toBe("Approved · Visa ••0133");
     expect(".viva-status").toHaveClass("viva-status-good");
-    expect(".viva-buttons").toHaveCount(0);
+    expect(buttons()).toEqual(["Void"]);
 });
 
 test("accepted by a manager: says so, and that Viva has not confirmed it", async () => {

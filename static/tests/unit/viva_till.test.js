@@ -33,7 +33,7 @@ describe("charge", () => {
             synchronizeLocalDataInIndexedDB: async () => expect.step("device saved"),
         });
         const { order, line } = await makeOrder(store, method);
-        server.faults.charge = (request) => {
+        server.faults.start = (request) => {
             expect.step("charge");
             return server.record(request);
         };
@@ -41,12 +41,16 @@ describe("charge", () => {
         expect.verifySteps(["order saved", "device saved", "charge"]);
         expect(server.calls[0][1]).toEqual({
             attempt,
+            operation: "sale",
+            parent_attempt: "",
             payment_uuid: line.uuid,
             order_uuid: order.uuid,
             pos_session_id: 1,
             payment_method_id: method.id,
             amount_minor: 1785,
             terminal_id: 1,
+            via: "terminal",
+            max_installments: 0,
         });
         expect(line.isSynced).toBe(true);
         expect(line.viva_attempt).toBe(attempt);
@@ -131,7 +135,7 @@ describe("charge", () => {
     test("the answer is lost: the same attempt is asked about, none is started", async () => {
         const { store, server, method } = await setupViva();
         const { line } = await makeOrder(store, method);
-        server.faults.charge = (request) => {
+        server.faults.start = (request) => {
             server.record(request);
             connectionLost();
         };
@@ -151,8 +155,8 @@ describe("charge", () => {
     test("the server hangs: after a while it counts as lost", async () => {
         const { store, server, method } = await setupViva();
         const { line } = await makeOrder(store, method);
-        onRpc("viva.transaction", "pos_charge", () => new Promise(() => {}));
-        server.charge = (request) => new VivaServer(store.env.services.orm).charge(request);
+        onRpc("viva.transaction", "pos_start", () => new Promise(() => {}));
+        server.start = (request) => new VivaServer(store.env.services.orm).start(request);
         const { attempt } = await press(store, line);
         expect(store.viva.attempts[attempt].doubt).toBe(false);
         await settle(20000);
@@ -163,7 +167,7 @@ describe("charge", () => {
     test("the request never arrived: the server gives it up, and the next press is a new attempt", async () => {
         const { store, server, method } = await setupViva();
         const { line } = await makeOrder(store, method);
-        server.faults.charge = connectionLost;
+        server.faults.start = connectionLost;
         const first = await press(store, line);
         await settle(12000);
         expect(first.ended()).toBe(undefined);
@@ -172,9 +176,9 @@ describe("charge", () => {
         expect(first.ended()).toBe(false);
         expect(line.payment_status).toBe("retry");
         expect(server.calls.findLast(([called]) => called === "abandon")[1]).toEqual(
-            server.calls.find(([called]) => called === "charge")[1]
+            server.calls.find(([called]) => called === "start")[1]
         );
-        delete server.faults.charge;
+        delete server.faults.start;
         const second = await press(store, line);
         expect(second.attempt).not.toBe(first.attempt);
         expect(line.payment_status).toBe("waitingCard");
@@ -183,7 +187,7 @@ describe("charge", () => {
     test("the request arrives just before it is given up: it is watched", async () => {
         const { store, server, method } = await setupViva();
         const { line } = await makeOrder(store, method);
-        server.faults.charge = connectionLost;
+        server.faults.start = connectionLost;
         server.faults.abandon = (request) => server.record(request);
         const { attempt, ended } = await press(store, line);
         await settle(18000);
@@ -197,7 +201,7 @@ describe("charge", () => {
     test("nothing can be given up while Odoo is away: the line waits", async () => {
         const { store, server, method } = await setupViva();
         const { line } = await makeOrder(store, method);
-        server.faults.charge = connectionLost;
+        server.faults.start = connectionLost;
         server.faults.abandon = connectionLost;
         const { ended } = await press(store, line);
         await settle(60000);
@@ -209,11 +213,11 @@ describe("charge", () => {
     test("Odoo refuses with an error and has recorded nothing: its words, and another try", async () => {
         const { store, server, method } = await setupViva();
         const { line } = await makeOrder(store, method);
-        onRpc("viva.transaction", "pos_charge", () => {
+        onRpc("viva.transaction", "pos_start", () => {
             throw makeServerError({ message: "Ask the boss" });
         });
-        server.faults.charge = (request) =>
-            store.env.services.orm.call("viva.transaction", "pos_charge", [request]);
+        server.faults.start = (request) =>
+            store.env.services.orm.call("viva.transaction", "pos_start", [request]);
         const { attempt, ended } = await press(store, line);
         await settle(1000);
         expect(ended()).toBe(false);
@@ -224,7 +228,7 @@ describe("charge", () => {
     test("a busy terminal is said on the line, which may be sent again", async () => {
         const { store, server, method } = await setupViva();
         const { line } = await makeOrder(store, method);
-        server.faults.charge = (request) => ({
+        server.faults.start = (request) => ({
             ...server.record(request),
             state: "refused",
             final: true,
@@ -235,20 +239,6 @@ describe("charge", () => {
         const { ended } = await press(store, line);
         expect(ended()).toBe(false);
         expect(line.payment_status).toBe("retry");
-    });
-
-    test("refunds and negative amounts are refused in one sentence, without a request", async () => {
-        const { store, server, method } = await setupViva();
-        const dialogs = recordDialogs(store);
-        const { order, line } = await makeOrder(store, method);
-        line.setAmount(-5);
-        expect((await press(store, line)).ended()).toBe(false);
-        expect(dialogs[0].body.toString()).toMatch(/card refunds come with the next release/);
-        line.setAmount(17.85);
-        order.is_refund = true;
-        expect((await press(store, line)).ended()).toBe(false);
-        expect(dialogs).toHaveLength(2);
-        expect(server.calls).toEqual([]);
     });
 
     test("a fault of our own neither rejects nor leaves the line hanging", async () => {
@@ -287,7 +277,7 @@ describe("terminals", () => {
         await settle(1000);
         await press(store, line);
         expect.verifySteps([]);
-        expect(server.calls.findLast(([called]) => called === "charge")[1].terminal_id).toBe(2);
+        expect(server.calls.findLast(([called]) => called === "start")[1].terminal_id).toBe(2);
     });
 
     test("closing the choice sends nothing", async () => {
@@ -490,7 +480,7 @@ describe("unknown", () => {
         dialogs[0].confirm();
         await settle();
         const { data: again } = order.addPaymentline(method);
-        server.faults.charge = ({ attempt: refused, payment_uuid, order_uuid }) => ({
+        server.faults.start = ({ attempt: refused, payment_uuid, order_uuid }) => ({
             ...server.ledger[attempt],
             attempt: refused,
             payment_uuid,
@@ -712,12 +702,16 @@ describe("resume", () => {
         expect(line.payment_status).toBe("retry");
         expect(server.calls.findLast(([called]) => called === "abandon")[1]).toEqual({
             attempt: "attempt-before-reload",
+            operation: "sale",
+            parent_attempt: "",
             payment_uuid: line.uuid,
             order_uuid: order.uuid,
             pos_session_id: 1,
             payment_method_id: line.payment_method_id.id,
             amount_minor: 1785,
             terminal_id: 1,
+            via: "terminal",
+            max_installments: 0,
         });
     });
 

@@ -16,6 +16,7 @@ patch(OrderPaymentValidation.prototype, {
             });
             return false;
         }
+        await this.pos.viva.tips.settled(this.order);
         return super.askBeforeValidation(...arguments);
     },
 });

@@ -17,7 +17,7 @@ patch(PosStore.prototype, {
         if (!isVivaMethod(paymentMethod)) {
             return super.validateOrderFast(...arguments);
         }
-        this.viva.sendWhenShown = paymentMethod;
+        this.viva.sendWhenShown = { method: paymentMethod };
         return this.pay();
     },
 
@@ -25,5 +25,17 @@ patch(PosStore.prototype, {
     canEditPayment(order) {
         const isCharged = order.payment_ids.some((line) => isVivaLine(line) && isPaidLine(line));
         return !isCharged && super.canEditPayment(...arguments);
+    },
+
+    /** An order that goes away must not leave money held on a card behind it. */
+    async _onBeforeDeleteOrder(order) {
+        if (
+            this.viva?.isVivaTill &&
+            !order.finalized &&
+            !(await this.viva.holds.mayRemove(order))
+        ) {
+            return false;
+        }
+        return super._onBeforeDeleteOrder(...arguments);
     },
 });

@@ -1,30 +1,27 @@
 import { usePos } from "@point_of_sale/app/hooks/pos_hook";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
-import { Component, onMounted, onWillUnmount, useState } from "@odoo/owl";
+import { Component, useState } from "@odoo/owl";
 
 import { LINE, isPaidLine } from "../odoo_glue";
-import { ageOf, isOpen, phaseOf } from "../viva_attempt";
+import { isOpen, phaseOf } from "../viva_attempt";
+import { VivaProgress } from "../viva_progress/viva_progress";
 import { chooseTerminal, currentTerminal } from "../viva_terminals";
+import { detailOf, extrasOf, paidTitle, titleOf } from "../viva_words";
 
-const TONES = {
-    ready: "neutral",
-    sending: "busy",
-    waiting: "busy",
-    cancelling: "busy",
-    unknown: "doubt",
-    paid: "good",
-    unpaid: "bad",
-};
-
-/** A payment line's card payment in the words of a cashier, with what can be done about it. */
+/**
+ * A payment line's card payment in the words of a cashier, with what can be done about it. A paid line that is being
+ * voided shows the void.
+ */
 export class VivaStatus extends Component {
     static template = "viva_payments.VivaStatus";
+    static components = { VivaProgress };
     /** `state` and `attemptId` repeat what is in the line: they tell the component when to render again. */
     static props = {
         line: Object,
         state: { type: [String, Boolean], optional: true },
         attemptId: { type: [String, Boolean], optional: true },
+        amount: { type: Number, optional: true },
         send: Function,
         remove: Function,
     };
@@ -33,37 +30,55 @@ export class VivaStatus extends Component {
         this.pos = usePos();
         this.dialog = useService("dialog");
         this.attempts = useState(this.pos.viva.attempts);
-        this.clock = useState({ now: Date.now(), terminal: currentTerminal(this.method) });
-        let timer;
-        onMounted(() => {
-            timer = setInterval(() => {
-                if (this.isOpen) {
-                    this.clock.now = Date.now();
-                }
-            }, 1000);
-        });
-        onWillUnmount(() => clearInterval(timer));
+        this.chosen = useState({ terminal: currentTerminal(this.method) });
     }
 
     get method() {
         return this.props.line.payment_method_id;
     }
 
+    /** The attempt that the line stands for. */
     get attempt() {
         return this.attempts[this.pos.viva.lines.attemptId(this.props.line)];
     }
 
+    /** The void of a paid line, unless it has ended and left the line as it was. */
+    get voiding() {
+        const { line } = this.props;
+        const id = isPaidLine(line) && this.pos.viva.lines.attemptId(line);
+        // Read through `attempts`, so that the component hears of its end.
+        const child = id && this.pos.viva.childOf(id);
+        const attempt = child && this.attempts[child.id];
+        return attempt && phaseOf(attempt) !== "paid" ? attempt : undefined;
+    }
+
+    /** The attempt whose words and buttons are shown. */
+    get shown() {
+        return this.voiding || this.attempt;
+    }
+
     get status() {
-        return this.attempt?.status;
+        return this.shown?.status;
     }
 
     get isOpen() {
-        return Boolean(this.attempt) && isOpen(this.attempt);
+        return Boolean(this.shown) && isOpen(this.shown);
+    }
+
+    get plan() {
+        return this.pos.viva.plans.of(this.props.line);
+    }
+
+    get isMoneyBack() {
+        return this.props.line.amount < 0;
     }
 
     /** @returns {"ready"|"sending"|"waiting"|"cancelling"|"unknown"|"paid"|"unpaid"} */
     get phase() {
         const { line } = this.props;
+        if (this.voiding) {
+            return phaseOf(this.voiding);
+        }
         if (isPaidLine(line)) {
             return "paid";
         }
@@ -73,107 +88,85 @@ export class VivaStatus extends Component {
         return line.payment_status === LINE.retry ? "unpaid" : "ready";
     }
 
-    get tone() {
-        return TONES[this.phase];
-    }
-
     get terminalName() {
-        return this.status?.terminal?.name || this.clock.terminal?.name || "";
+        return this.status?.terminal?.name || this.chosen.terminal?.name || "";
     }
 
     get title() {
-        const terminal = this.terminalName;
-        switch (this.phase) {
-            case "ready":
-                return terminal
-                    ? _t("Ready to send to terminal %s", terminal)
-                    : _t("Ready to send");
-            case "sending":
-                return _t("Sending to terminal %s …", terminal);
-            case "waiting":
-                return _t("Waiting for the card on terminal %s", terminal);
-            case "cancelling":
-                return _t("Cancelling – look at terminal %s", terminal);
-            case "unknown":
-                return _t("We do not know yet – checking");
-            case "paid":
-                return this.paidTitle;
-            default:
-                return this.unpaidTitle;
+        if (this.phase === "ready") {
+            return this.readyTitle;
         }
+        if (this.phase === "paid") {
+            return this.paidTitle;
+        }
+        if (this.shown) {
+            return titleOf(this.shown, this.terminalName);
+        }
+        return this.isMoneyBack ? _t("Not given back") : _t("Not charged");
+    }
+
+    get readyTitle() {
+        const terminal = this.terminalName;
+        if (this.isMoneyBack) {
+            const card = this.plan?.card;
+            if (!card) {
+                return _t("Ready to give back");
+            }
+            return terminal
+                ? _t("Ready to give back to %(card)s on terminal %(terminal)s", { card, terminal })
+                : _t("Ready to give back to %s", card);
+        }
+        return terminal ? _t("Ready to send to terminal %s", terminal) : _t("Ready to send");
     }
 
     get paidTitle() {
         const { line } = this.props;
-        if (
-            line.viva_state === "forced" ||
-            (this.status?.forced && !this.status.result.transaction_id)
-        ) {
+        if (line.viva_state === "forced") {
             return _t("Accepted as paid by a manager");
         }
         const card = [line.card_brand, line.card_no && `••${line.card_no}`]
             .filter(Boolean)
             .join(" ");
-        return card ? _t("Approved · %s", card) : _t("Approved");
-    }
-
-    get unpaidTitle() {
-        switch (this.status?.state) {
-            case "declined":
-                return _t("Declined");
-            case "cancelled":
-                return _t("Cancelled");
-            case "approved":
-                return _t("Charged and given back");
-            default:
-                return _t("Not charged");
-        }
+        const operation = this.isMoneyBack ? "refund" : "sale";
+        return paidTitle(this.attempt || { operation, status: null }, card);
     }
 
     /** What to do next, below the title. */
     get detail() {
-        const { attempt, phase } = this;
-        if (!attempt) {
-            return "";
+        const { shown } = this;
+        if (!shown) {
+            return this.isMoneyBack && this.plan?.leftMinor
+                ? _t(
+                      "At most %s can go back to this card.",
+                      this.pos.viva.money(this.plan.leftMinor)
+                  )
+                : "";
         }
-        if (phase === "unpaid") {
-            return attempt.refusal || this.status.message;
-        }
-        if (!isOpen(attempt)) {
-            return this.status.abort_asked || this.status.forced ? this.status.message : "";
-        }
-        if (!attempt.contact) {
-            return _t(
-                "No connection to Odoo. The terminal may still take the payment. We go on asking."
-            );
-        }
-        if (this.status?.silent) {
-            return _t(
-                "Viva does not answer at the moment. We go on asking. Do not charge the card again."
-            );
-        }
-        if (phase === "unknown") {
-            return (
-                this.status?.message || _t("Look at the terminal. Do not charge the card again.")
-            );
-        }
-        return "";
-    }
-
-    /** Seconds since the charge was asked for, while it is open. */
-    get seconds() {
-        return this.isOpen ? ageOf(this.attempt, this.clock.now) : null;
+        const extras =
+            this.phase === "paid" && shown.status
+                ? extrasOf(shown.status, (minor) => this.pos.viva.money(minor, shown.status.digits))
+                : "";
+        // A line that another device has paid, before its Status is known here.
+        const words = shown.status || shown.refusal || isOpen(shown) ? detailOf(shown) : "";
+        return [extras, words].filter(Boolean).join(" – ");
     }
 
     get busy() {
-        return this.attempt?.busy || "";
+        return this.shown?.busy || "";
+    }
+
+    get hasButtons() {
+        return this.phase !== "paid" || this.canVoid;
     }
 
     get canSend() {
-        return ["ready", "unpaid"].includes(this.phase);
+        return !this.voiding && ["ready", "unpaid"].includes(this.phase);
     }
 
     get sendLabel() {
+        if (this.isMoneyBack) {
+            return _t("Refund %s", this.env.utils.formatCurrency(Math.abs(this.props.line.amount)));
+        }
         return this.phase === "ready" ? _t("Send") : _t("Try again");
     }
 
@@ -186,20 +179,44 @@ export class VivaStatus extends Component {
     }
 
     get canCheck() {
-        return this.phase === "unknown" || (this.isOpen && Boolean(this.status?.can_check));
+        return (
+            (this.isOpen && this.phase === "unknown") ||
+            (this.isOpen && Boolean(this.status?.can_check))
+        );
     }
 
     get canRemove() {
-        return this.phase === "unknown";
+        return this.phase === "unknown" && !this.voiding;
     }
 
     get canForce() {
         return this.isOpen && Boolean(this.status?.can_force);
     }
 
+    /** Money was refused to go back, and the server knows what else can be done. */
+    get canChooseOtherWay() {
+        return this.phase === "unpaid" && Boolean(this.status?.choices?.length);
+    }
+
+    /** The payment of an open order can still be undone. */
+    get canVoid() {
+        const { line } = this.props;
+        return (
+            isPaidLine(line) &&
+            !this.isMoneyBack &&
+            !line.pos_order_id?.finalized &&
+            Boolean(this.attempt) &&
+            (!this.voiding || this.phase === "unpaid")
+        );
+    }
+
     async chooseTerminal() {
-        this.clock.terminal =
-            (await chooseTerminal(this.dialog, this.method)) || this.clock.terminal;
+        this.chosen.terminal =
+            (await chooseTerminal(this.dialog, this.method)) || this.chosen.terminal;
+    }
+
+    chooseOtherWay() {
+        this.pos.viva.moneyBack.showChoices(this.shown);
     }
 
     send() {
@@ -207,18 +224,22 @@ export class VivaStatus extends Component {
     }
 
     cancel() {
-        this.pos.viva.buttons.cancel(this.props.line.uuid);
+        this.pos.viva.buttons.cancelAttempt(this.shown);
     }
 
     checkAgain() {
-        this.pos.viva.buttons.checkAgain(this.props.line.uuid);
+        this.pos.viva.buttons.checkAttempt(this.shown);
     }
 
     force() {
-        this.pos.viva.buttons.force(this.props.line.uuid);
+        this.pos.viva.buttons.forceAttempt(this.shown);
     }
 
     remove() {
         this.props.remove(this.props.line.uuid);
+    }
+
+    voidPayment() {
+        this.pos.viva.moneyBack.voidLine(this.props.line.uuid);
     }
 }

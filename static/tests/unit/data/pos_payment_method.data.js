@@ -3,6 +3,12 @@ import { patch } from "@web/core/utils/patch";
 
 patch(PosPaymentMethod.prototype, {
     _load_pos_data_fields() {
-        return [...super._load_pos_data_fields(), "viva_terminal_ids", "viva_demo"];
+        return [
+            ...super._load_pos_data_fields(),
+            "viva_terminal_ids",
+            "viva_demo",
+            "viva_installment_bands",
+            "viva_tip_policy",
+        ];
     },
 });

@@ -1,6 +1,7 @@
 import { NumberPopup } from "@point_of_sale/app/components/popups/number_popup/number_popup";
 import { SelectionPopup } from "@point_of_sale/app/components/popups/selection_popup/selection_popup";
 import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
+import { givesMoneyBack } from "@viva_payments/pos/viva_attempt";
 import { VivaButtons } from "@viva_payments/pos/viva_buttons";
 import { refusalWords } from "@viva_payments/pos/viva_server";
 import { _t } from "@web/core/l10n/translation";
@@ -12,18 +13,31 @@ patch(VivaButtons.prototype, {
         if (!this.pos.config.module_pos_hr) {
             return super.askManager();
         }
-        const credentials = await this._askCredentials();
+        const credentials = await this._askCredentials(_t("Which manager accepts this payment?"));
         const answer = credentials && (await super.askManager());
         return answer && { ...answer, credentials };
     },
 
-    async _askCredentials() {
+    /** The cashier may not do this: which manager allows it, and the PIN. */
+    async askCredentials(attempt) {
+        // Money back without a sale is a right of its own, which no PIN gives.
+        if (!this.pos.config.module_pos_hr || attempt.request?.unreferenced) {
+            return super.askCredentials(...arguments);
+        }
+        return this._askCredentials(
+            givesMoneyBack(attempt)
+                ? _t("Which manager gives the money back?")
+                : _t("Which manager allows this?")
+        );
+    },
+
+    async _askCredentials(title) {
         const managers = await this._managers();
         if (!managers?.length) {
             return undefined;
         }
         const id = await makeAwaitable(this.pos.dialog, SelectionPopup, {
-            title: _t("Which manager accepts this payment?"),
+            title,
             list: managers.map((manager) => ({
                 id: manager.id,
                 item: manager.id,

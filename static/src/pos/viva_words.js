@@ -1,0 +1,170 @@
+import { _t } from "@web/core/l10n/translation";
+
+import { givesMoneyBack, isOpen, operationOf, phaseOf } from "./viva_attempt";
+
+/** What happens at a terminal and at Viva, in the words of a cashier. Plain functions of an attempt. */
+
+export const TONES = {
+    ready: "neutral",
+    sending: "busy",
+    waiting: "busy",
+    cancelling: "busy",
+    unknown: "doubt",
+    paid: "good",
+    unpaid: "bad",
+};
+
+/** "Visa ••0133" of a result, or an empty string. */
+export function cardOf({ card_brand, card_last4 } = {}) {
+    return [card_brand, card_last4 && `••${card_last4}`].filter(Boolean).join(" ");
+}
+
+export function titleOf(attempt, terminal = attempt.status?.terminal?.name || "") {
+    switch (phaseOf(attempt)) {
+        case "sending":
+            return isWithoutTerminal(attempt)
+                ? _t("Sending to Viva …")
+                : _t("Sending to terminal %s …", terminal);
+        case "waiting":
+            return waitingTitle(attempt, terminal);
+        case "cancelling":
+            return _t("Cancelling – look at terminal %s", terminal);
+        case "unknown":
+            return _t("We do not know yet – checking");
+        case "paid":
+            return paidTitle(attempt);
+        default:
+            return unpaidTitle(attempt);
+    }
+}
+
+function isWithoutTerminal({ status, request }) {
+    return (status?.via || request?.via) === "api";
+}
+
+function waitingTitle(attempt, terminal) {
+    const operation = operationOf(attempt);
+    if (isWithoutTerminal(attempt)) {
+        return _t("Viva is working on it …");
+    }
+    switch (operation) {
+        case "refund":
+        case "void":
+            return _t("Refunding on terminal %s", terminal);
+        case "capture":
+            return _t("Capturing on terminal %s", terminal);
+        case "release":
+            return _t("Releasing the hold on terminal %s", terminal);
+        default:
+            return _t("Waiting for the card on terminal %s", terminal);
+    }
+}
+
+/** How it has succeeded. A void and a refund are never called by each other's name. */
+export function paidTitle(attempt, card = cardOf(attempt.status?.result)) {
+    const { forced, result, executed } = attempt.status || {};
+    if (forced && !result?.transaction_id) {
+        return givesMoneyBack(attempt)
+            ? _t("Accepted as given back by a manager")
+            : _t("Accepted as paid by a manager");
+    }
+    switch (operationOf(attempt)) {
+        case "refund":
+        case "void":
+            if (executed === "void") {
+                return _t("Voided: nothing stays on the card");
+            }
+            if (executed === "refund") {
+                return card ? _t("Refunded · %s", card) : _t("Refunded");
+            }
+            return card ? _t("Given back · %s", card) : _t("Given back");
+        case "capture":
+            return card ? _t("Captured · %s", card) : _t("Captured");
+        case "preauth":
+            return card ? _t("Held · %s", card) : _t("Held");
+        case "release":
+            return _t("Hold released");
+        default:
+            return card ? _t("Approved · %s", card) : _t("Approved");
+    }
+}
+
+function unpaidTitle(attempt) {
+    const operation = operationOf(attempt);
+    switch (attempt.status?.state) {
+        case "declined":
+            return _t("Declined");
+        case "cancelled":
+            return _t("Cancelled");
+        case "approved":
+            if (["sale", "capture"].includes(operation)) {
+                return _t("Charged and given back");
+            }
+    }
+    switch (operation) {
+        case "refund":
+        case "void":
+            return _t("Not given back");
+        case "capture":
+            return _t("Not captured");
+        case "preauth":
+            return _t("Not held");
+        case "release":
+            return _t("Not released");
+        default:
+            return _t("Not charged");
+    }
+}
+
+/** What to do next, below the title. */
+export function detailOf(attempt) {
+    const { status } = attempt;
+    const phase = phaseOf(attempt);
+    if (phase === "unpaid") {
+        return attempt.refusal || status.message;
+    }
+    if (!isOpen(attempt)) {
+        return status.abort_asked || status.forced ? status.message : "";
+    }
+    if (!attempt.contact) {
+        return givesMoneyBack(attempt)
+            ? _t("No connection to Odoo. The money may still be given back. We go on asking.")
+            : _t(
+                  "No connection to Odoo. The terminal may still take the payment. We go on asking."
+              );
+    }
+    if (status?.silent) {
+        return givesMoneyBack(attempt)
+            ? _t(
+                  "Viva does not answer at the moment. We go on asking. Do not give the money back again."
+              )
+            : _t(
+                  "Viva does not answer at the moment. We go on asking. Do not charge the card again."
+              );
+    }
+    if (phase === "unknown") {
+        return (
+            status?.message ||
+            (givesMoneyBack(attempt)
+                ? _t("Look at the terminal. Do not give the money back again.")
+                : _t("Look at the terminal. Do not charge the card again."))
+        );
+    }
+    return "";
+}
+
+/**
+ * What the customer has added or agreed to on the terminal.
+ *
+ * @param {Object} status
+ * @param {(minor: number) => string} money
+ */
+export function extrasOf({ tip_minor, surcharge_minor, installments }, money) {
+    return [
+        tip_minor ? _t("Tip %s", money(tip_minor)) : "",
+        surcharge_minor ? _t("Surcharge %s", money(surcharge_minor)) : "",
+        installments > 1 ? _t("%s instalments", installments) : "",
+    ]
+        .filter(Boolean)
+        .join(" · ");
+}
