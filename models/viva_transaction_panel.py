@@ -210,12 +210,14 @@ class VivaTransaction(models.Model):
     def _text_domain(self, text, currency):
         """Receipt number, our name, the last four digits, RRN, authorisation code or an amount."""
         needle = text.lstrip("•*. ") or text
+        # Not a pattern: what a person types stands for itself.
+        literal = re.sub(r"([\\%_])", r"\\\1", needle)
         domain = Domain.OR(
-            Domain(name, "ilike", needle)
+            Domain(name, "ilike", literal)
             for name in ("order_reference", "name", "merchant_reference")
         )
         for name in ("rrn", "authorisation_code", "stan", "card_last4", "viva_transaction_id"):
-            domain |= Domain(name, "=ilike", needle.replace("%", "").replace("_", ""))
+            domain |= Domain(name, "=ilike", literal)
         amount = re.sub(r"[^\d.,]", "", needle).replace(",", ".")
         if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", amount):
             value = currency.round(float(amount))

@@ -45,11 +45,6 @@ class VivaTransaction(models.Model):
         return status or self._statuses([recorded.id])[0]
 
     @api.model
-    def pos_charge(self, request):
-        """The name under which tills of the first version call it."""
-        return self.pos_start(request)
-
-    @api.model
     def pos_abandon(self, request):
         """The till has asked for an operation, got no answer, and the server knows nothing of it: give it up.
 

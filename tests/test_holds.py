@@ -141,6 +141,7 @@ class TestTips(VivaCase):
             {"name": "Tips", "code": "219999", "account_type": "liability_current"}
         )
         self.method.write({"viva_tip_policy": "account", "viva_tip_account_id": account.id})
+        self.env.flush_all()
         order, request, status = self.tipped()
         self.assertEqual(status["tip_booking"], "account")
         self.validate(order, request)
@@ -160,7 +161,9 @@ class TestTips(VivaCase):
         self.method.viva_tip_account_id = self.env["account.account"].create(
             {"name": "Tips", "code": "219998", "account_type": "liability_current"}
         )
+        self.env.flush_all()
         self.ledger.pos_book_tip(request["attempt"], "account")
+        self.env.invalidate_all()
         self.assertFalse(self.session._viva_obstacle())
 
     def test_policy_needs_its_account(self):

@@ -8,6 +8,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
 from ..models.ledger import in_ledger
+from ..models.viva_transaction_record import Recorded
 from .common import VivaCase
 
 
@@ -124,7 +125,9 @@ class TestHostile(VivaCase):
             ),
         )
         self.simulator.control("POST", "settings", {"abort_ms": 50})
-        self.env["viva.transaction"]._settle_accepted(transaction.id, "correlation")
+        connection = self.env["viva.connection"]._store(transaction.account_id)
+        recorded = Recorded(transaction.id, True, connection=connection)
+        self.env["viva.transaction"]._settle_accepted(recorded, "correlation")
         self.assertIn("On the terminal after it was given up", self.summaries(request["attempt"]))
         transaction = self.transaction(request["attempt"])
         self.assertTrue(transaction.recheck_at)

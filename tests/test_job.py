@@ -118,7 +118,7 @@ class TestJob(VivaCase):
         self.assertIn("Nothing was charged", transaction.message)
 
     def test_odoo_died_between_recording_and_sending(self):
-        with patch.object(type(self.env["viva.transaction"]), "_send"):
+        with patch.object(type(self.env["viva.transaction"]), "_send", return_value=None):
             request, status = self.charge()
         self.assertEqual(status["state"], "sent")
         self.run_job()
