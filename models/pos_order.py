@@ -80,7 +80,8 @@ class PosOrder(models.Model):
                       AND NOT EXISTS (
                           SELECT FROM viva_transaction child
                            WHERE child.parent_id = proof.id
-                             AND child.origin = 'viva' AND child.state = 'approved'
+                             AND (child.origin = 'viva' OR child.operation = 'void')
+                             AND child.state IN ('draft', 'sent', 'pending', 'unknown', 'approved')
                       )
                )
             )"""
@@ -150,6 +151,11 @@ class PosOrder(models.Model):
         self.ensure_one()
         if not self.env.user.has_group("viva_payments.group_viva_manager"):
             raise AccessError(self.env._("Only a Viva manager may add a card payment to an order."))
+        return self._viva_attach()
+
+    def _viva_attach(self):
+        """See `action_viva_attach`; the caller has checked the right."""
+        self.ensure_one()
         self.check_access("write")
         if self.state != "draft":
             raise UserError(self.env._("This order is not open any more."))
@@ -177,9 +183,11 @@ class PosOrder(models.Model):
             if payment:
                 payment.write(values)
             else:
-                method = self.config_id.payment_method_ids.filtered(
+                methods = self.config_id.payment_method_ids.filtered(lambda record: record._is_viva())
+                # Its own one, also when its terminal was replaced since.
+                method = (transaction.payment_method_id & methods) or methods.filtered(
                     lambda record, transaction=transaction: (
-                        record._is_viva() and transaction.terminal_id in record.viva_terminal_ids
+                        transaction.terminal_id in record.viva_terminal_ids
                     )
                 )[:1]
                 if not method:
