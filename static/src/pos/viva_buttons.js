@@ -1,9 +1,10 @@
 import { TextInputPopup } from "@point_of_sale/app/components/popups/text_input_popup/text_input_popup";
-import { ask, makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
+import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
 import { isPaidLine } from "./odoo_glue";
 import { givesMoneyBack, isOpen, phaseOf } from "./viva_attempt";
+import { confirm } from "./viva_confirm/viva_confirm";
 import { refusalWords } from "./viva_server";
 
 /** What the cashier can do about a payment that is under way. Lines are named by their uuid. */
@@ -73,7 +74,7 @@ export class VivaButtons {
     async _removeUnknown(attempt, line) {
         const order = line.pos_order_id.pos_reference;
         const isBack = givesMoneyBack(attempt);
-        const sure = await ask(this.pos.dialog, {
+        const sure = await confirm(this.pos.dialog, {
             title: isBack
                 ? _t("We do not know yet whether the money was given back")
                 : _t("We do not know yet whether the card was charged"),

@@ -1,9 +1,10 @@
-import { ask, makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
+import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
 import { toMajor, toMinor } from "./minor_units";
 import { isOpen, operationOf } from "./viva_attempt";
 import { VivaAmountPopup } from "./viva_amount_popup/viva_amount_popup";
+import { confirm } from "./viva_confirm/viva_confirm";
 import { VivaHoldPopup } from "./viva_hold_popup/viva_hold_popup";
 import { SALE } from "./viva_plans";
 import { refusalWords } from "./viva_server";
@@ -123,7 +124,7 @@ export class VivaHolds {
      */
     async release(hold, started) {
         const money = this.till.money(hold.left_minor, hold.digits);
-        const sure = await ask(this.pos.dialog, {
+        const sure = await confirm(this.pos.dialog, {
             title: _t("Release the hold?"),
             body: _t(
                 "%(money)s held for %(whom)s becomes free on the card. It cannot be held again.",
@@ -221,7 +222,7 @@ export class VivaHolds {
             return true;
         }
         const money = this.till.money(hold.left_minor, hold.digits);
-        const sure = await ask(this.pos.dialog, {
+        const sure = await confirm(this.pos.dialog, {
             title: _t("Money is held for this order"),
             body: _t(
                 "%s is held on the customer's card. Release it before the order is cancelled, or keep the order and park " +

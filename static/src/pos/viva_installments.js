@@ -3,14 +3,14 @@ import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { toMinor } from "./minor_units";
 import { VivaInstallmentsPopup } from "./viva_installments_popup/viva_installments_popup";
 
-/** Into how many instalments a payment of this amount may be split at most; 0 = it may not. */
+/** Into how many installments a payment of this amount may be split at most; 0 = it may not. */
 export function mostInstallments(method, amountMinor) {
     const bands = method.viva_installment_bands || [];
     const band = bands.findLast(([fromMinor]) => fromMinor <= amountMinor);
     return band && band[1] > 1 ? band[1] : 0;
 }
 
-/** Asks the cashier how many instalments the customer may choose on the terminal. */
+/** Asks the cashier how many installments the customer may choose on the terminal. */
 export class VivaInstallments {
     /** @param {import("./viva_till").VivaTill} till */
     constructor(till) {

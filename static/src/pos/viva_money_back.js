@@ -1,4 +1,4 @@
-import { ask, makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
+import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
 import { toMajor, toMinor } from "./minor_units";
@@ -6,6 +6,7 @@ import { LINE, isPaidLine } from "./odoo_glue";
 import { makeRefundOrder, refundableLines, showOrderToRefund } from "./refund_order";
 import { isOpen, operationOf, parentOf } from "./viva_attempt";
 import { VivaChoice } from "./viva_choice/viva_choice";
+import { confirm } from "./viva_confirm/viva_confirm";
 import { SALE } from "./viva_plans";
 import { refusalWords } from "./viva_server";
 import { chooseTerminal, currentTerminal } from "./viva_terminals";
@@ -57,7 +58,7 @@ export class VivaMoneyBack {
             return this.till.end(running);
         }
         const money = this.till.money(payment.amountMinor);
-        const sure = await ask(this.pos.dialog, {
+        const sure = await confirm(this.pos.dialog, {
             title: _t("Give the money back to the card?"),
             body: payment.title
                 ? _t(
@@ -214,7 +215,7 @@ export class VivaMoneyBack {
     }
 
     _confirmUnreferenced() {
-        return ask(this.pos.dialog, {
+        return confirm(this.pos.dialog, {
             title: _t("Credit a card without a sale?"),
             body: _t(
                 "Whoever presents a card at the terminal gets the money. Viva links it to no sale, and no limit protects " +
@@ -307,7 +308,7 @@ export class VivaMoneyBack {
         const digits = this.pos.config.viva_digits;
         const restMinor = wholeMinor - Math.abs(toMinor(line.amount, digits));
         const values = { all: this.till.money(wholeMinor), rest: this.till.money(restMinor) };
-        const sure = await ask(this.pos.dialog, {
+        const sure = await confirm(this.pos.dialog, {
             title: _t("Give all back and charge the rest anew?"),
             body: _t(
                 "First %(all)s goes back to the card, then the customer pays %(rest)s with it. Keep the customer here.",

@@ -1,5 +1,3 @@
-import { ask } from "@point_of_sale/app/utils/make_awaitable_dialog";
-import { AlertDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 
 import { LINE, isPaidLine } from "./odoo_glue";
@@ -11,6 +9,7 @@ import {
     parentOf,
     phaseOf,
 } from "./viva_attempt";
+import { confirm, tell } from "./viva_confirm/viva_confirm";
 import { paidTitle } from "./viva_words";
 
 /**
@@ -108,13 +107,13 @@ export class VivaOutcome {
                     what: paidTitle(attempt),
                     money: this._money(attempt),
                 }),
-                { type: "success", autocloseDelay: 10000 }
+                { type: "success", autocloseDelay: 6000 }
             );
         }
     }
 
     say(title, body) {
-        this.pos.dialog.add(AlertDialog, { title, body });
+        tell(this.pos.dialog, title, body);
     }
 
     // -- money without a line --------------------------------------------------------------------
@@ -171,7 +170,7 @@ export class VivaOutcome {
 
     async _offerToAddBack(attempt, order, values) {
         const isBack = givesMoneyBack(attempt);
-        const addBack = await ask(this.pos.dialog, {
+        const addBack = await confirm(this.pos.dialog, {
             title: this._alarmTitle(attempt),
             body: isBack
                 ? _t(

@@ -1,8 +1,8 @@
-import { ask } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
 import { toMajor, toMinor } from "./minor_units";
 import { operationOf } from "./viva_attempt";
+import { confirm } from "./viva_confirm/viva_confirm";
 import { refusalWords } from "./viva_server";
 
 /** Tips that customers add on the terminal: part of the order, or money of its own for the accountant. */
@@ -53,7 +53,7 @@ export class VivaTips {
         );
         const wantsAdded =
             canAdd &&
-            (await ask(this.pos.dialog, {
+            (await confirm(this.pos.dialog, {
                 title,
                 body: _t(
                     "Add it to the order as a tip, or keep it apart: then the order stays as it is, and the accountant " +
@@ -66,7 +66,7 @@ export class VivaTips {
         if (booking || !canAdd || wantsAdded) {
             return booking;
         }
-        const wantsAddedNow = await ask(this.pos.dialog, {
+        const wantsAddedNow = await confirm(this.pos.dialog, {
             title,
             body: words,
             confirmLabel: _t("Add it as tip"),

@@ -163,7 +163,7 @@ export function extrasOf({ tip_minor, surcharge_minor, installments }, money) {
     return [
         tip_minor ? _t("Tip %s", money(tip_minor)) : "",
         surcharge_minor ? _t("Surcharge %s", money(surcharge_minor)) : "",
-        installments > 1 ? _t("%s instalments", installments) : "",
+        installments > 1 ? _t("%s installments", installments) : "",
     ]
         .filter(Boolean)
         .join(" · ");

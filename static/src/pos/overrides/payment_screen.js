@@ -1,5 +1,4 @@
 import { PaymentScreen } from "@point_of_sale/app/screens/payment_screen/payment_screen";
-import { AlertDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 import { onMounted, onWillUnmount, status } from "@odoo/owl";
@@ -65,7 +64,7 @@ patch(PaymentScreen.prototype, {
         const order = this.currentOrder;
         const { status: isAdded, data: line } = order.addPaymentline(method);
         if (!isAdded) {
-            this.dialog.add(AlertDialog, { title: _t("Card payment not possible"), body: line });
+            this.pos.viva.outcome.say(_t("Card payment not possible"), line);
             return undefined;
         }
         const most = plan.leftMinor
@@ -103,10 +102,7 @@ patch(PaymentScreen.prototype, {
             const amount = this.currentOrder.getDefaultAmountDueToPayIn(paymentMethod);
             const obstacle = this.pos.viva.obstacle(this.currentOrder, paymentMethod, amount);
             if (obstacle) {
-                this.dialog.add(AlertDialog, {
-                    title: _t("Card payment not possible"),
-                    body: obstacle,
-                });
+                this.pos.viva.outcome.say(_t("Card payment not possible"), obstacle);
                 return false;
             }
             if (this.currentOrder.totalDue < 0 && amount < 0) {

@@ -20,7 +20,7 @@ export class VivaInstallmentsPopup extends Component {
     }
 
     get title() {
-        return _t("Instalments for %s?", this.money(this.props.amountMinor));
+        return _t("Installments for %s?", this.money(this.props.amountMinor));
     }
 
     get numbers() {

@@ -1,7 +1,8 @@
-import { makeAwaitable, ask } from "@point_of_sale/app/utils/make_awaitable_dialog";
+import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
 import { VivaChoice } from "../viva_choice/viva_choice";
+import { confirm } from "../viva_confirm/viva_confirm";
 import { refusalWords } from "../viva_server";
 import { VivaSlip } from "../viva_slip/viva_slip";
 import { momentOf } from "./viva_payment";
@@ -25,9 +26,8 @@ export class VivaActions {
     onPayment(card, action) {
         switch (action.name) {
             case "void":
-                return card.order_state === "draft" || !card.order_id
-                    ? this._void(card)
-                    : this._refundAll(card);
+                // Of a closed sale the order goes back, too: stock, taxes and session follow.
+                return isRefundable(card) ? this._refundAll(card) : this._void(card);
             case "refund":
                 return this._refund(card, action);
             case "capture":
@@ -57,7 +57,7 @@ export class VivaActions {
         }
     }
 
-    /** A payment of an order that is still open, or of none. */
+    /** Money of an order that is still open, or of none that is paid with it. */
     _void(card) {
         const ended = this.till.moneyBack.voidPayment({
             attempt: card.attempt,
@@ -99,7 +99,7 @@ export class VivaActions {
     /** The order is closed: what goes back is a refund order of its own. */
     async _refundAll(card) {
         const money = this.till.money(card.left_minor, card.digits);
-        const sure = await ask(this.pos.dialog, {
+        const sure = await confirm(this.pos.dialog, {
             title: _t("Give the money back to the card?"),
             body: _t("A refund of order %(order)s is made, and %(money)s goes back to %(card)s.", {
                 order: card.order_reference,
@@ -150,7 +150,7 @@ export class VivaActions {
                 shop: this.pos.company.name,
                 title: card.kind_label,
                 order: card.order_reference || "",
-                time: momentOf(card.at),
+                time: momentOf(card.at, { always: true }),
                 amount: this.till.money(card.approved_minor, card.digits),
                 slip: card.slip,
                 demo: card.demo,
@@ -158,4 +158,9 @@ export class VivaActions {
             { webPrintFallback: true }
         );
     }
+}
+
+/** Whether a paid order stands behind the payment, of which a refund can be made. */
+function isRefundable(card) {
+    return card.actions.some(({ name, possible }) => name === "refund" && possible);
 }

@@ -4,7 +4,7 @@ import { _t } from "@web/core/l10n/translation";
 import { useAutofocus } from "@web/core/utils/hooks";
 import { Component, onMounted, onWillUnmount, useRef, useState } from "@odoo/owl";
 
-import { isOpen } from "../viva_attempt";
+import { isOpen, phaseOf } from "../viva_attempt";
 import { refusalWords } from "../viva_server";
 import { VivaActions } from "./viva_actions";
 import { VivaHold } from "./viva_hold";
@@ -183,14 +183,14 @@ export class VivaPanel extends Component {
         }
     }
 
-    /** Operations begun here that belong to no card or hold of the list: new holds. */
+    /** New holds that were begun here, until they are in the list. */
     get newHolds() {
         return this.state.running
             .map((id) => this.attempts[id])
             .filter(
                 (attempt) =>
                     attempt.operation === "preauth" &&
-                    (isOpen(attempt) || this.state.tab === "holds")
+                    (isOpen(attempt) || (this.state.tab === "holds" && phaseOf(attempt) !== "paid"))
             );
     }
 

@@ -1,5 +1,6 @@
 import { usePos } from "@point_of_sale/app/hooks/pos_hook";
-import { formatDateTime, deserializeDateTime } from "@web/core/l10n/dates";
+import { deserializeDateTime, formatDate } from "@web/core/l10n/dates";
+import { localization } from "@web/core/l10n/localization";
 import { _t } from "@web/core/l10n/translation";
 import { Component } from "@odoo/owl";
 
@@ -8,9 +9,12 @@ import { TONES, extrasOf } from "../viva_words";
 import { VivaActionButtons } from "./viva_action_buttons";
 import { VivaRunning } from "./viva_running";
 
-/** A day and a time without seconds, by the clock of this device. */
-export function momentOf(text) {
-    return formatDateTime(deserializeDateTime(text), { showSeconds: false });
+/** A time without seconds by the clock of this device, with the day unless that is today. */
+export function momentOf(text, { always = false } = {}) {
+    const moment = deserializeDateTime(text);
+    const time = moment.toFormat(localization.timeFormat.replace(/:ss/, ""));
+    const isToday = moment.hasSame(luxon.DateTime.now(), "day");
+    return isToday && !always ? time : `${formatDate(moment)} ${time}`;
 }
 
 /** A card payment in the panel: what it is, what became of it, and what can be done about it. */
@@ -29,8 +33,17 @@ export class VivaPayment extends Component {
         this.pos = usePos();
     }
 
+    /** Nothing of it is with the shop any more. */
+    get isGone() {
+        const { state, given_back_minor, left_minor } = this.props.card;
+        return state === "approved" && given_back_minor > 0 && !left_minor;
+    }
+
     get tone() {
         const { card } = this.props;
+        if (this.isGone) {
+            return "neutral";
+        }
         return card.state === "approved" ? "good" : TONES[phaseOf({ status: card })];
     }
 
@@ -41,6 +54,9 @@ export class VivaPayment extends Component {
 
     get stateWords() {
         const { card } = this.props;
+        if (this.isGone) {
+            return _t("Given back");
+        }
         return card.silent ? _t("Viva does not answer") : card.state_label;
     }
 
@@ -55,12 +71,18 @@ export class VivaPayment extends Component {
         return ["refund", "void"].includes(operation) ? `− ${money}` : money;
     }
 
+    /** Why it is as it is, where the state does not say it all. */
+    get message() {
+        const { state, forced, message } = this.props.card;
+        return state === "approved" && !forced ? "" : message;
+    }
+
     /** What was captured, given back and is left, where that says more than the amount. */
     get moved() {
         const { card } = this.props;
         return [
             card.captured_minor ? _t("Captured %s", this.money(card.captured_minor)) : "",
-            card.given_back_minor
+            card.given_back_minor && !this.isGone
                 ? _t("Given back %(back)s, left %(left)s", {
                       back: this.money(card.given_back_minor),
                       left: this.money(card.left_minor),
