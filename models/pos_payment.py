@@ -19,7 +19,7 @@ class PosPayment(models.Model):
             ("unknown", "Unknown"),
             ("proven", "Proven"),
             ("forced", "Accepted by a manager"),
-            ("reversed", "Reversed by Viva"),
+            ("reversed", "Taken back"),
             ("unproven", "Without proof"),
         ],
         compute="_compute_viva_state",
@@ -60,7 +60,7 @@ class PosPayment(models.Model):
             return "open"
         if transaction.state != "approved" or transaction.is_contradicted:
             return "unproven"
-        if transaction._reported_reversals():
+        if transaction._reported_reversals() or transaction._is_voided():
             return "reversed"
         sign = -1 if transaction.operation in GIVES_BACK else 1
         if self.currency_id.compare_amounts(sign * transaction._booked_amount(), self.amount):

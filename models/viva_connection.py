@@ -49,13 +49,17 @@ class ConnectionStore:
         self._env = env
         self._account_id = account_id
         self._preloaded = None
+        self._row = None
+        self.was_silent = True  # for all we know
 
     def __repr__(self):
         return f"<ConnectionStore account={self._account_id}>"
 
     def preloaded(self, env):
         """Read the token now, with a cursor that is open anyway: the first `load` needs none."""
+        self._row = self._connection(env)
         self._preloaded = self._token(env)
+        self.was_silent = self._row.failures > 0
         return self
 
     def load(self):
@@ -135,7 +139,8 @@ class ConnectionStore:
             )
 
         if env:
-            forget(env)
+            if self.was_silent:
+                forget(env)
         else:
             in_ledger(self._env, forget)
 
@@ -161,6 +166,8 @@ class ConnectionStore:
         in_ledger(self._env, count)
 
     def _connection(self, env):
+        if self._row is not None and self._row.env.cr is env.cr:
+            return self._row
         connections = env["viva.connection"]
         found = connections.search_fetch(
             [("account_id", "=", self._account_id)],

@@ -114,8 +114,8 @@ class VivaEvent(models.Model):
         is_new = bool(self.env.cr.fetchone())
         if is_new and transaction:
             transaction._tell()
-            if event_type == REVERSAL or (
-                event_type in SUCCESSES and transaction.state in FINAL_NO
+            if self._is_reversal(event_type, transaction) or (
+                event_type in transaction._success_events() and transaction.state in FINAL_NO
             ):
                 self.env.ref("viva_payments.cron_settle")._trigger()
         return is_new
@@ -125,9 +125,14 @@ class VivaEvent(models.Model):
         """Whether an event says more than "ask now": a reversal, or a success of what is not, or will not be, approved."""
         if not transaction:
             return False
-        return event_type == REVERSAL or (
-            event_type in SUCCESSES and transaction.state != "approved"
+        return VivaEvent._is_reversal(event_type, transaction) or (
+            event_type in transaction._success_events() and transaction.state != "approved"
         )
+
+    @staticmethod
+    def _is_reversal(event_type, transaction):
+        """Whether it tells that money was given back of this payment; about our own refund it is that one's success."""
+        return event_type == REVERSAL and REVERSAL not in transaction._success_events()
 
     @staticmethod
     def _message_key(message):
@@ -151,7 +156,7 @@ class VivaEvent(models.Model):
             if _is_identifier(value, 255):
                 found = transactions.search_fetch(
                     [(field, "=", value), ("account_id", "=", account.id)],
-                    ["state", "attempt", "order_uuid", "pos_config_id"],
+                    ["state", "operation", "attempt", "order_uuid", "pos_config_id"],
                     limit=1,
                 )
                 if found:
@@ -189,7 +194,7 @@ class VivaEvent(models.Model):
         if self.is_processed:
             return
         transaction = self.transaction_id._lock()
-        if self.event_type_id == REVERSAL:
+        if self._is_reversal(self.event_type_id, transaction):
             self._apply_reversal(transaction)
         else:
             self._apply_late_success(transaction)

@@ -113,14 +113,16 @@ class VivaHold(models.Model):
         return [("id", "in" if True in value else "not in", found)]
 
     @api.model
-    def _open(self, hold, values, account):
+    def _open(self, name, values, days):
         """A new hold for a preauth that is being recorded."""
         return self.create(
             {
-                **hold,
+                **values["hold"],
+                "name": name,
+                "company_id": values["company_id"],
                 "currency_id": values["currency_id"],
                 "amount": values["amount"],
-                "expires_on": fields.Date.today() + timedelta(days=account.hold_days),
+                "expires_on": fields.Date.today() + timedelta(days=days),
             }
         )
 

@@ -414,6 +414,16 @@ class VivaTransaction(models.Model):
                 self._alarm_late(old)
             elif state == "approved" and self.operation in (*TAKES_MONEY, "refund"):
                 self._alarm_if_paid_otherwise()
+            elif state == "approved" and self.operation == "void" and self.parent_id.is_attached:
+                self._alarm(
+                    self.env._("Voided, but the order is paid with it"),
+                    self.env._(
+                        "The money of %(payment)s went back to the card, and order %(order)s was validated with that "
+                        "payment all the same. Ask the customer for the money, or refund the order.",
+                        payment=self.parent_id.name,
+                        order=self.order_reference,
+                    ),
+                )
         return moved
 
     def _alarm_late(self, old):
@@ -521,5 +531,6 @@ class VivaTransaction(models.Model):
     def _new_reference(self):
         """A reference of ours: short enough to read out, unique also between copies of a database."""
         # Without a time zone in the context, the sequence reads the user's, and so the whole partner.
-        name = self.env["ir.sequence"].with_context(tz="UTC").next_by_code("viva.transaction")
+        sequence = self.env.ref("viva_payments.sequence_transaction").with_context(tz="UTC")
+        name = sequence.next_by_id()
         return name, f"{name}-{uuid.uuid4().hex[:8]}"

@@ -20,8 +20,9 @@ from ..drivers import (
     to_major,
     to_minor,
 )
-from .ledger import in_ledger, own_cursor
-from .viva_transaction import FINAL_NO
+from .ledger import in_ledger
+from .viva_transaction import FINAL_NO, UNSETTLED
+from .viva_transaction_settle import CONTRADICTION_SECONDS, RECHECK_AFTER
 
 # Viva's list may lag: what is not in it for so long (seconds) was never carried out.
 API_MISSING_AFTER = 600
@@ -31,19 +32,14 @@ class VivaTransaction(models.Model):
     _inherit = "viva.transaction"
 
     @api.model
-    def _send_by_api(self, recorded):
+    def _send_by_api(self, recorded, driver):
         """Reverse (or capture) the parent once. Returns None: the outcome is in the ledger."""
-        with own_cursor(self.env) as env:
-            transaction = env["viva.transaction"].browse(recorded.id)
-            currency = transaction.currency_id.name
-            parent_id = transaction.parent_id.viva_transaction_id
-            amount = to_minor(transaction.amount, currency)
-            reference = transaction.merchant_reference
-            call = (
-                recorded.driver.capture
-                if transaction.operation == "capture"
-                else recorded.driver.reverse
-            )
+        values = recorded.values
+        currency = self.env["res.currency"].browse(values["currency_id"]).name
+        parent_id = self.sudo().browse(values["parent_id"]).viva_transaction_id
+        amount = to_minor(values["amount"], currency)
+        reference = values["merchant_reference"]
+        call = driver.capture if values["operation"] == "capture" else driver.reverse
         try:
             answer = call(parent_id, amount, currency, merchant_reference=reference)
         except RetryableError as error:
@@ -123,15 +119,15 @@ class VivaTransaction(models.Model):
             if not transaction._needs_check():
                 return
             verdict = judge_children(transaction._asked_reversal(), entries)
-            if verdict is None:
+            by_id = {entry.transaction_id: entry for entry in entries}
+            own = transaction.viva_transaction_id
+            if transaction.state == "approved" and not transaction.is_forced:
+                # Viva's own answer has settled it; the list only adds what it was made of.
+                transaction._learn_from_list(by_id.get(own))
+            elif verdict is None:
                 transaction._settle_no_entry()
             else:
-                transaction._settle_entry(
-                    verdict,
-                    next(
-                        entry for entry in entries if entry.transaction_id == verdict.transaction_id
-                    ),
-                )
+                transaction._settle_entry(verdict, by_id[verdict.transaction_id])
 
         in_ledger(self.env, work)
         return False
@@ -156,16 +152,36 @@ class VivaTransaction(models.Model):
             known_ids=frozenset(siblings.mapped("viva_transaction_id")),
         )
 
+    def _learn_from_list(self, entry):
+        values = {"recheck_at": False}
+        if entry:
+            values["transaction_type_id"] = entry.type_id or 0
+        elif self._age() < API_MISSING_AFTER:
+            values["recheck_at"] = fields.Datetime.now() + timedelta(seconds=60)
+        self.write(values)
+
     def _settle_no_entry(self):
-        if self.state == "approved":
-            # Known from Viva's own answer; the list lags.
-            late = self._age() > API_MISSING_AFTER
-            self.write(
-                {"recheck_at": False if late else fields.Datetime.now() + timedelta(seconds=60)}
-            )
+        """Viva's list has nothing of it. That says no only after a long time, and never against an event."""
+        if self.state in FINAL_NO:
+            goes_on = self._has_success_event() and self._age() < CONTRADICTION_SECONDS
+            self.write({"recheck_at": self._later() if goes_on else False})
             return
-        if self.state in ("sent", "pending", "unknown") and self._age() > API_MISSING_AFTER:
-            self._move("failed", kind="read", values={"reason": "never_arrived"})
+        if self.state not in UNSETTLED or self._age() <= API_MISSING_AFTER:
+            return
+        if self._has_success_event():
+            if (self.state, self.reason) != ("unknown", "contradiction"):
+                self._move("unknown", kind="read", values={"reason": "contradiction"})
+                self.write({"reason": "contradiction"})
+            return
+        self._move(
+            "failed",
+            kind="read",
+            values={"reason": "never_arrived", "recheck_at": self._later()},
+        )
+
+    @staticmethod
+    def _later():
+        return fields.Datetime.now() + timedelta(seconds=RECHECK_AFTER)
 
     def _settle_entry(self, verdict, entry):
         state, reason = verdict.state, verdict.reason or verdict.message_code
@@ -184,9 +200,10 @@ class VivaTransaction(models.Model):
                 "is_forced": False,
                 **self._card_of_parent(),
             }
-        if self.state == "approved" == state and not self.is_forced:
-            self.write({"transaction_type_id": entry.type_id or 0, "recheck_at": False})
-        elif self.is_forced:
+        if state in FINAL_NO and self._has_success_event():
+            state = "unknown"
+            values["reason"] = reason = "contradiction"
+        if self.is_forced:
             self._confirm_forced_by_list(state, values, entry)
         elif self.state in FINAL_NO and state == "unknown":
             self.write({"recheck_at": False})

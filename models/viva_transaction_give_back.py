@@ -46,6 +46,14 @@ class VivaTransaction(models.Model):
             "surcharge_amount": min(surcharge, max(left - tip, 0)),
         }
 
+    def _is_voided(self):
+        """Whether the payment itself was (or may have been) taken back: it pays nothing any more."""
+        return bool(
+            self.child_ids.filtered(
+                lambda child: child.operation == "void" and child.state in (*UNSETTLED, "approved")
+            )
+        )
+
     def _clears_at(self):
         """When this payment is surely cleared (UTC): the first night in Athens after it was made."""
         self.ensure_one()

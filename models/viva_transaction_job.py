@@ -74,7 +74,7 @@ class VivaTransaction(models.Model):
         if self.state in ("sent", "pending") and self._age() > NO_ANSWER_AFTER:
             # Viva refuses every question (credentials, faults): nobody knows any more.
             self._move("unknown", kind="alarm", values={"reason": "no_answer"})
-        self._free_terminal(self.terminal_id)
+        self._give_terminal_free()
         limit = fields.Datetime.now() - timedelta(minutes=ALARM_AFTER_MINUTES)
         is_doubtful = self.is_unsettled and self.origin == "odoo"
         if is_doubtful and not self.alarmed_at and (self.sent_at or self.create_date) < limit:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from psycopg2 import errors
@@ -11,7 +11,7 @@ from odoo import api, fields, models
 
 from ..drivers import OPEN, to_minor
 from .ledger import in_ledger
-from .viva_transaction import TAKES_MONEY
+from .viva_transaction import TAKES_MONEY, UNSETTLED
 
 # The device forgets a request after about a minute; UNVERIFIED, hence generous. Seconds.
 TERMINAL_FREE_AFTER_ABORT = 150
@@ -46,14 +46,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A recorded attempt, and what sending it takes: read in the same database transaction."""
+    """A recorded attempt, and what sending it takes.
+
+    :param at: when, in seconds since 1970
+    :param connection: the account's `ConnectionStore`, its token read in the same database transaction
+    :param values: the fields that were written
+    """
 
     id: int
     is_new: bool
     at: float = 0.0
-    driver: object = None
     connection: object = None
-    request: object = None
+    values: dict = field(default_factory=dict)
 
 
 class VivaTransaction(models.Model):
@@ -64,10 +68,12 @@ class VivaTransaction(models.Model):
         """Write a new attempt in state `sent` and commit it.
 
         :param dict values: fields of the transaction without the ones made here
+        :param Limits limits: what it must not exceed
         :param abandoned: it will never be sent: written as cancelled, so that a late request finds it so
         :return: Recorded; not new when the attempt is in the ledger already
         :raise Refused: another payment holds the terminal or the order, or there is not enough left
         """
+        account = self.env["viva.account"].sudo().browse(values["account_id"])
 
         def work(env):
             transactions = env["viva.transaction"]
@@ -75,42 +81,31 @@ class VivaTransaction(models.Model):
             if known:
                 known._refuse_other_use(values)
                 return Recorded(known.id, False)
-            terminal = env["viva.terminal"].browse(values["terminal_id"])
+            connection = env["viva.connection"]._store(account).preloaded(env)
             if not abandoned:
-                transactions._refuse_while_silent(terminal.account_id)
-                if values["via"] == "terminal":
-                    transactions._free_terminal(terminal)
-                transactions._refuse_if_blocked(terminal, values)
+                transactions._refuse_while_silent(connection)
+                approved = transactions._refuse_if_blocked(values)
                 if limits.parent:
                     transactions._refuse_beyond_parent(values)
                 if limits.order is not None:
-                    transactions._refuse_beyond_order(limits.order, values)
+                    transactions._refuse_beyond_order(limits.order, values, approved)
             name, reference = transactions._new_reference()
-            hold = values.get("hold")
-            if hold and not abandoned:
-                hold = {**hold, "name": name, "company_id": terminal.company_id.id}
-                values["hold_id"] = env["viva.hold"]._open(hold, values, terminal.account_id).id
-            transaction = transactions.create(
-                {
-                    **{field: value for field, value in values.items() if field != "hold"},
-                    "name": name,
-                    "merchant_reference": reference,
-                    "session_id": str(uuid.uuid4()),
-                    "environment": terminal.environment_key,
-                    "account_id": terminal.account_id.id,
-                    "company_id": terminal.company_id.id,
-                    "terminal_viva_id": terminal.viva_id,
-                    "user_id": env.uid,
-                    "state": "cancelled" if abandoned else "sent",
-                    "reason": "never_sent" if abandoned else False,
-                    "sent_at": fields.Datetime.now(),
-                    "holds_terminal": not abandoned and values["via"] == "terminal",
-                }
-            )
+            written = {
+                **{field: value for field, value in values.items() if field != "hold"},
+                "name": name,
+                "merchant_reference": reference,
+                "session_id": str(uuid.uuid4()),
+                "user_id": env.uid,
+                "state": "cancelled" if abandoned else "sent",
+                "reason": "never_sent" if abandoned else False,
+                "sent_at": fields.Datetime.now(),
+                "holds_terminal": not abandoned and values["via"] == "terminal",
+            }
+            if values.get("hold") and not abandoned:
+                written["hold_id"] = env["viva.hold"]._open(name, values, account.hold_days).id
+            transaction = transactions.create(written)
             transaction._step("asked")
-            if abandoned:
-                return Recorded(transaction.id, True)
-            return Recorded(transaction.id, True, time.time(), *transaction._prepare())
+            return Recorded(transaction.id, True, time.time(), connection, written)
 
         for _attempt in range(3):
             try:
@@ -132,8 +127,8 @@ class VivaTransaction(models.Model):
             )
 
     @api.model
-    def _refuse_while_silent(self, account):
-        if not self.env["viva.connection"]._store(account).may_ask(self.env):
+    def _refuse_while_silent(self, connection):
+        if not connection.may_ask(self.env):
             raise Refused(
                 self.env._(
                     "Viva does not answer at the moment. Nothing was charged. Try again in a minute, or take cash."
@@ -142,33 +137,38 @@ class VivaTransaction(models.Model):
             )
 
     @api.model
-    def _refuse_if_blocked(self, terminal, values):
-        order = self.search(
+    def _refuse_if_blocked(self, values):
+        """:return: the approved operations of the order"""
+        of_document = self.search_fetch(
             [
                 ("document_key", "=", values["document_key"]),
-                ("is_unsettled", "=", True),
+                ("state", "in", [*UNSETTLED, "approved"]),
                 ("origin", "=", "odoo"),
             ],
-            limit=1,
+            ["state", "operation"],
         )
-        if order:
+        unsettled = of_document.filtered("is_unsettled")
+        if unsettled:
             raise Refused(
                 self.env._(
                     "A card payment of this order is still open. Wait for its result, or check it again."
                 ),
                 "order_open",
-                order.id,
+                unsettled[:1].id,
             )
-        if values["via"] != "terminal":
-            return
-        busy = self.search(
-            [("terminal_id", "=", terminal.id), ("holds_terminal", "=", True)], limit=1
-        )
+        if values["via"] == "terminal":
+            self._refuse_busy_terminal(values["terminal_id"])
+        return of_document
+
+    @api.model
+    def _refuse_busy_terminal(self, terminal_id):
+        busy = self.search([("terminal_id", "=", terminal_id), ("holds_terminal", "=", True)])
+        busy -= busy._give_terminal_free()
         if busy:
             raise Refused(
                 self.env._(
                     "Terminal %(terminal)s is busy with order %(order)s. Wait until it is free, or choose another one.",
-                    terminal=terminal.display_name,
+                    terminal=busy.terminal_id.display_name,
                     order=busy.order_reference or busy.name,
                 ),
                 "terminal_busy",
@@ -176,19 +176,16 @@ class VivaTransaction(models.Model):
             )
 
     @api.model
-    def _refuse_beyond_order(self, limit_minor, values):
+    def _refuse_beyond_order(self, limit_minor, values, approved):
         """Never more by card than the order costs (or gives back): what is approved counts, whatever the tab remembers.
 
         In the same database transaction as the locks: what was open a moment ago is either still open or counted.
+
+        :param approved: the approved operations of the order
         """
         gives_back = values["operation"] == "refund"
-        approved = self.search(
-            [
-                ("document_key", "=", values["document_key"]),
-                ("state", "=", "approved"),
-                ("operation", "in", ["refund"] if gives_back else TAKES_MONEY),
-            ]
-        )
+        kinds = ("refund",) if gives_back else TAKES_MONEY
+        approved = approved.filtered(lambda transaction: transaction.operation in kinds)
         currency = self.env["res.currency"].browse(values["currency_id"]).name
         moved = sum(to_minor(transaction._net_amount(), currency) for transaction in approved)
         extras = values.get("tip_amount", 0), values.get("surcharge_amount", 0)
@@ -249,22 +246,21 @@ class VivaTransaction(models.Model):
             "nothing_left",
         )
 
-    @api.model
-    def _free_terminal(self, terminal):
-        """Give a terminal free whose request is unknown and was cancelled long enough ago."""
-        if not FREE_UNKNOWN_TERMINAL:
-            return
+    def _give_terminal_free(self):
+        """Of these, give the terminal of those free whose request is unknown and was cancelled long ago; return them."""
         limit = fields.Datetime.now() - timedelta(seconds=TERMINAL_FREE_AFTER_ABORT)
-        stale = self.search(
-            [
-                ("terminal_id", "=", terminal.id),
-                ("holds_terminal", "=", True),
-                ("state", "=", "unknown"),
-                ("abort_asked_at", "<", limit),
-            ]
+        stale = self.filtered(
+            lambda transaction: (
+                FREE_UNKNOWN_TERMINAL
+                and transaction.holds_terminal
+                and transaction.state == "unknown"
+                and transaction.abort_asked_at
+                and transaction.abort_asked_at < limit
+            )
         )
         for transaction in stale:
             transaction.write({"holds_terminal": False})
             transaction._step(
                 "alarm", note=self.env._("The terminal is given free; the payment stays unknown.")
             )
+        return stale

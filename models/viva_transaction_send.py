@@ -39,22 +39,6 @@ REPEAT_PAUSE = 0.7
 SEND_WITHIN = 10  # after its recording an attempt is sent at once or never
 TOKEN_WAIT = 2.5  # a request waits so long for a token that somebody else is fetching
 
-# What a request to Viva is made of; a transaction has five times as many columns.
-_REQUEST_FIELDS = (
-    "account_id",
-    "amount",
-    "cash_register_id",
-    "currency_id",
-    "merchant_reference",
-    "operation",
-    "order_reference",
-    "parent_id",
-    "max_installments",
-    "session_id",
-    "terminal_viva_id",
-    "via",
-)
-
 # The most telling class first.
 _REASONS = (
     (ActionDisabled, "action_disabled"),
@@ -72,39 +56,31 @@ _REASONS = (
 class VivaTransaction(models.Model):
     _inherit = "viva.transaction"
 
-    def _prepare(self):
-        """Driver, connection and request of a new attempt, usable when the cursor is closed."""
-        self.ensure_one()
-        self.fetch(_REQUEST_FIELDS)
-        connection = self.env["viva.connection"]._store(self.account_id)
-        if self.via == "api":
-            return self.account_id._transactions_api(), connection, None
-        # The token is read now, together with everything else.
-        driver = self.account_id._driver(connection.preloaded(self.env), token_wait=TOKEN_WAIT)
-        return driver, connection, self._terminal_request()
-
-    def _terminal_request(self):
-        """The driver's request for what this transaction asks of a terminal."""
-        currency = self.currency_id.name
+    @api.model
+    def _terminal_request(self, values):
+        """The driver's request for what a transaction with these values asks of a terminal."""
+        currency = self.env["res.currency"].browse(values["currency_id"]).name
         common = {
-            "session_id": self.session_id,
-            "terminal_id": self.terminal_viva_id,
-            "cash_register_id": self.cash_register_id,
-            "amount": to_minor(self.amount, currency),
+            "session_id": values["session_id"],
+            "terminal_id": values["terminal_viva_id"],
+            "cash_register_id": values["cash_register_id"],
+            "amount": to_minor(values["amount"], currency),
             "currency": currency,
-            "merchant_reference": self.merchant_reference,
-            "customer_text": self.order_reference or "",
+            "merchant_reference": values["merchant_reference"],
+            "customer_text": values["order_reference"] or "",
         }
-        if self.operation in ("sale", "preauth"):
+        operation = values["operation"]
+        if operation in ("sale", "preauth"):
             return SaleRequest(
                 **common,
-                preauth=self.operation == "preauth",
-                max_installments=self.max_installments,
+                preauth=operation == "preauth",
+                max_installments=values.get("max_installments", 0),
             )
-        if not self.parent_id:
+        if not values["parent_id"]:
             return UnreferencedRefundRequest(**common)
-        kind = CaptureRequest if self.operation == "capture" else RefundRequest
-        return kind(**common, parent_session_id=self.parent_id.session_id)
+        kind = CaptureRequest if operation == "capture" else RefundRequest
+        parent = self.sudo().browse(values["parent_id"])
+        return kind(**common, parent_session_id=parent.session_id)
 
     @api.model
     def _send(self, recorded):
@@ -116,13 +92,16 @@ class VivaTransaction(models.Model):
             # This process was asleep: the attempt may have been given up meanwhile, the customer gone.
             late = Unreachable("The request was not sent in time.")
             return self._settle_error(recorded.id, late, "failed", "unreachable")
-        if recorded.request is None:
-            return self._send_by_api(recorded)
+        account = self.env["viva.account"].browse(recorded.values["account_id"])
+        if recorded.values["via"] == "api":
+            return self._send_by_api(recorded, account._transactions_api())
+        driver = account._driver(recorded.connection, token_wait=TOKEN_WAIT)
+        request = self._terminal_request(recorded.values)
         began = time.monotonic()
         sent_before = False
         while True:
             try:
-                accepted = recorded.driver.start(recorded.request)
+                accepted = driver.start(request)
             except AlreadyUsed as error:
                 if not sent_before:
                     return self._settle_error(recorded.id, error, "unknown", "session_used")

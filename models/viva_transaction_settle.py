@@ -19,8 +19,8 @@ from ..drivers import (
     to_minor,
 )
 from .ledger import in_ledger, own_cursor
-from .viva_event import SUCCESSES
-from .viva_transaction import FINAL_NO, TAKES_MONEY
+from .viva_event import REVERSAL, SUCCESSES
+from .viva_transaction import FINAL_NO, GIVES_BACK, TAKES_MONEY
 
 # Times in seconds (cloud-terminal-api.md, sections 5.5, 8 and 10).
 MISSING_AFTER = 30  # Viva does not know an unacknowledged session for so long: it never arrived
@@ -253,8 +253,12 @@ class VivaTransaction(models.Model):
             )
         )
 
+    def _success_events(self):
+        """The types of events by which Viva reports that this operation was carried out."""
+        return (REVERSAL,) if self.operation in (*GIVES_BACK, "release") else SUCCESSES
+
     def _has_success_event(self):
-        return any(event.event_type_id in SUCCESSES for event in self.event_ids)
+        return any(event.event_type_id in self._success_events() for event in self.event_ids)
 
     def _approval_values(self, outcome, verdict):
         currency = self.currency_id.name

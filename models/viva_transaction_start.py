@@ -34,13 +34,11 @@ class VivaTransaction(models.Model):
         """
         self._require_cashier()
         request = self._read_request(request)
-        known = self._status_of([request["attempt"]])
-        if known:
-            return known[0]
         try:
             recorded = self._record(*self._derive(request))
-        except Refused as refusal:
-            return self._refused_status(request, refusal)
+        except (Refused, AccessError) as refusal:
+            # Asked again after the world has changed: what became of the attempt is the answer.
+            return self._known_or_refused(request, refusal)
         status = self._send(recorded) if recorded.is_new else None
         return status or self._statuses([recorded.id])[0]
 
@@ -56,14 +54,11 @@ class VivaTransaction(models.Model):
         """
         self._require_cashier()
         request = self._read_request(request)
-        known = self._status_of([request["attempt"]])
-        if known:
-            return known[0]
         try:
             recorded = self._record(*self._derive(request, abandoned=True), abandoned=True)
         except Refused as refusal:
             # A request that arrives later is refused for the same reason.
-            return self._refused_status(request, refusal)
+            return self._known_or_refused(request, refusal)
         return self._statuses([recorded.id])[0]
 
     # -- what the tab has sent -------------------------------------------------------------------
@@ -189,6 +184,10 @@ class VivaTransaction(models.Model):
             "operation": request["operation"],
             "via": via,
             "terminal_id": terminal.id,
+            "terminal_viva_id": terminal.viva_id,
+            "environment": terminal.environment_key,
+            "account_id": terminal.account_id.id,
+            "company_id": terminal.company_id.id,
             "cash_register_id": f"odoo-till-{session.config_id.id}",
             "amount": self._amount_of(request, currency, order, parent),
             "currency_id": currency.id,
@@ -455,6 +454,15 @@ class VivaTransaction(models.Model):
         )
 
     # -- refused ---------------------------------------------------------------------------------
+
+    @api.model
+    def _known_or_refused(self, request, refusal):
+        known = self._status_of([request["attempt"]])
+        if known:
+            return known[0]
+        if isinstance(refusal, Refused):
+            return self._refused_status(request, refusal)
+        raise refusal
 
     @api.model
     def _refused_status(self, request, refusal):
