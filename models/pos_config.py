@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.fields import Domain
 
 from ..drivers import CurrencyNotSupported, exponent
 from .viva_transaction_pos import MANAGER
@@ -40,3 +41,17 @@ class PosConfig(models.Model):
                 config.viva_digits = exponent(config.currency_id.name)
             except CurrencyNotSupported:
                 config.viva_digits = config.currency_id.decimal_places
+
+    def read_config_open_orders(self, domain, record_ids=None):
+        """As Odoo's; an order that was parked meanwhile leaves every till."""
+        record_ids = record_ids or {}
+        if "pos.order" in domain:
+            shown = Domain(domain["pos.order"]) & Domain("viva_parked", "=", False)
+            domain = {**domain, "pos.order": list(shown)}
+        result = super().read_config_open_orders(domain, record_ids)
+        parked = self.env["pos.order"].search(
+            [("id", "in", record_ids.get("pos.order", [])), ("viva_parked", "=", True)]
+        )
+        if parked:
+            result["deleted_record_ids"]["pos.order"] += parked.ids
+        return result

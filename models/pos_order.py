@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 
@@ -183,7 +184,9 @@ class PosOrder(models.Model):
             if payment:
                 payment.write(values)
             else:
-                methods = self.config_id.payment_method_ids.filtered(lambda record: record._is_viva())
+                methods = self.config_id.payment_method_ids.filtered(
+                    lambda record: record._is_viva()
+                )
                 # Its own one, also when its terminal was replaced since.
                 method = (transaction.payment_method_id & methods) or methods.filtered(
                     lambda record, transaction=transaction: (
@@ -224,6 +227,11 @@ class PosOrder(models.Model):
     @api.model
     def _load_pos_data_domain(self, data, config):
         return [*super()._load_pos_data_domain(data, config), ("viva_parked", "=", False)]
+
+    @api.model
+    def read_pos_orders(self, domain=False):
+        # Until it is recalled, no till sees a parked order.
+        return super().read_pos_orders(Domain(domain or []) & Domain("viva_parked", "=", False))
 
     def action_view_viva_transactions(self):
         self.ensure_one()

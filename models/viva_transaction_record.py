@@ -184,15 +184,23 @@ class VivaTransaction(models.Model):
         :param approved: the approved operations of the order
         """
         gives_back = values["operation"] == "refund"
-        kinds = ("refund",) if gives_back else TAKES_MONEY
-        approved = approved.filtered(lambda transaction: transaction.operation in kinds)
         currency = self.env["res.currency"].browse(values["currency_id"]).name
-        moved = sum(to_minor(transaction._net_amount(), currency) for transaction in approved)
+
+        def moved_by(*operations):
+            return sum(
+                to_minor(transaction._net_amount(), currency)
+                for transaction in approved
+                if transaction.operation in operations
+            )
+
+        # On a refund order the whole payment may go back, and the difference be charged anew.
+        taken, returned = moved_by(*TAKES_MONEY), moved_by("refund")
+        moved, against = (returned, taken) if gives_back else (taken, returned)
         extras = values.get("tip_amount", 0), values.get("surcharge_amount", 0)
         asked = to_minor(values["amount"], currency) - sum(
             to_minor(extra, currency) for extra in extras
         )
-        if moved + asked <= limit_minor:
+        if moved + asked <= limit_minor + against:
             return
         if moved:
             message = (
@@ -263,4 +271,5 @@ class VivaTransaction(models.Model):
             transaction._step(
                 "alarm", note=self.env._("The terminal is given free; the payment stays unknown.")
             )
+        stale.flush_recordset(["holds_terminal"])  # before the next one takes it
         return stale

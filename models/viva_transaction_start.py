@@ -277,6 +277,7 @@ class VivaTransaction(models.Model):
                 ),
                 "parent",
             )
+        most = -self._total_minor(order)
         net = parent.currency_id.round(parent._net_amount())
         if parent.currency_id.compare_amounts(values["amount"], net) == 0:
             # All of it: what the customer paid beyond the order goes back with it.
@@ -285,9 +286,12 @@ class VivaTransaction(models.Model):
             values["amount"] = parent.currency_id.round(
                 net + extras["tip_amount"] + extras["surcharge_amount"]
             )
+            if most > 0 and parent._partial_obstacle():
+                # A part cannot be given back yet: all of it may be, and the difference charged anew.
+                most = max(most, request["amount_minor"])
         elif request["via"] == "terminal":
             parent._refuse_partial_too_early()
-        return values, Limits(order=-self._total_minor(order), parent=True)
+        return values, Limits(order=most, parent=True)
 
     # -- its parts -------------------------------------------------------------------------------
 

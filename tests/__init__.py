@@ -12,6 +12,7 @@ from . import (
     test_job,
     test_office,
     test_onboarding,
+    test_operation_rights,
     test_pos_hoot,
     test_pos_tours,
     test_rpc,

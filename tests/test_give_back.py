@@ -174,6 +174,27 @@ class TestRefund(GiveBackCase):
         self.assertEqual(status["reason"], "amount", status["message"])
         self.assert_back()
 
+    def test_void_all_and_charge_the_difference(self):
+        """A part before clearing: the whole payment goes back, the rest is charged anew on the same order."""
+        order, sale = self.paid()
+        refund = self.refund_order(order)
+        refund.amount_total = -5
+        _refund, _request, status = self.refund(order, sale, 500, refund=refund)
+        self.assertEqual(status["reason"], "partial_too_early")
+        _refund, back, _status = self.refund(order, sale, 1999, refund=refund)
+        self.assertEqual(self.check_until(back["attempt"], "approved")["executed"], "void")
+        _request, status = self.start("sale", refund, 1500)
+        self.assertEqual(status["reason"], "amount", "beyond what is owed")
+        again, status = self.start("sale", refund, 1499)
+        self.assertEqual(status["state"], "pending", status["message"])
+        self.simulator.act("tap")
+        self.check_until(again["attempt"], "approved")
+        self.assert_back(1999)
+        self.clear(sale)
+        other = self.refund_order(self.paid()[0])
+        _refund, _request, status = self.refund(order, sale, 1, refund=other)
+        self.assertEqual(status["reason"], "parent")
+
     def test_parent_of_another_order(self):
         _order, sale = self.paid()
         other, _sale = self.paid()

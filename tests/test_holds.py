@@ -74,6 +74,13 @@ class TestHolds(VivaCase):
             self.env["pos.order"]._load_pos_data_domain({}, self.config)
         )
         self.assertNotIn(order, loaded)
+        config = self.config.with_user(self.cashier)
+        everything = {"pos.order": [("state", "=", "draft"), ("config_id", "=", config.id)]}
+        answer = config.read_config_open_orders(everything, {"pos.order": order.ids})
+        self.assertNotIn(order.id, [row["id"] for row in answer["dynamic_records"]["pos.order"]])
+        self.assertIn(order.id, answer["deleted_record_ids"]["pos.order"])
+        orders = self.env["pos.order"].with_user(self.cashier)
+        self.assertEqual(orders.read_pos_orders([("id", "=", order.id)]), {"pos.order": []})
         self.session.action_pos_session_closing_control()
         self.assertEqual(self.session.state, "closed")
         self.config.with_user(self.cashier).open_ui()

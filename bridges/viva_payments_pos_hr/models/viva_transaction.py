@@ -55,6 +55,11 @@ class VivaTransaction(models.Model):
         )
 
     @api.model
+    def _needs_credentials(self, config):
+        """On a till with employee login whoever uses the browser gives no money back by that login alone."""
+        return bool(config.module_pos_hr) or super()._needs_credentials(config)
+
+    @api.model
     def _deciding_person(self, credentials):
         """With credentials, the manager to whom employee and PIN belong."""
         if not credentials:

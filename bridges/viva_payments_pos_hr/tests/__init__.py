@@ -1,1 +1,1 @@
-from . import test_ask_manager, test_manager_pin
+from . import test_ask_manager, test_manager_pin, test_refund_pin
