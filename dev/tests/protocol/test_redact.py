@@ -1,6 +1,7 @@
 """What may be kept of an answer."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -123,3 +124,10 @@ def test_no_card_number_survives_in_a_text(before, after, digits):
     number = digits + luhn_digit(digits)
     assert number not in redact(f"{before} {number} {after}")
     assert number not in redact({"note": [number]})["note"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"), [("19.99", 19.99), ("-1.20", -1.2), ("1e400", None), ("NaN", None)]
+)
+def test_exact_decimals_are_kept_as_json_can_have_them(value, kept):
+    assert redact({"Amount": Decimal(value)}) == {"Amount": kept}
