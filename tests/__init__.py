@@ -2,6 +2,7 @@ from . import (
     test_access,
     test_account,
     test_closing,
+    test_closing_mix,
     test_decide,
     test_documentation,
     test_give_back,
