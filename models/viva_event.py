@@ -216,8 +216,8 @@ class VivaEvent(models.Model):
     def _apply_reversal(self, parent):
         """Viva reports money given back that we did not give back: a child transaction in doubt, and an alarm.
 
-        An event decides nothing: the child counts only when a person has confirmed it (Decide). Reading it back from
-        Viva's transactions API is not built.
+        An event decides nothing: the child counts only when Viva's transactions API confirms it (an account with
+        Merchant ID and API Key), or a person has (Decide).
         """
         data = (self.payload or {}).get("EventData") or {}
         if parent.state != "approved":
@@ -246,6 +246,7 @@ class VivaEvent(models.Model):
                     "session_id": str(uuid.uuid4()),
                     "operation": "void" if data.get("TransactionTypeId") in (7, 84) else "refund",
                     "origin": "viva",
+                    "via": "api",
                     "state": "unknown",
                     "reason": "reversal",
                     "sent_at": fields.Datetime.now(),

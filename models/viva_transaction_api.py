@@ -15,6 +15,7 @@ from ..drivers import (
     IndeterminateError,
     Operation,
     RetryableError,
+    executed_as,
     judge_children,
     judge_reversed,
     to_major,
@@ -26,6 +27,8 @@ from .viva_transaction_settle import CONTRADICTION_SECONDS, RECHECK_AFTER
 
 # Viva's list may lag: what is not in it for so long (seconds) was never carried out.
 API_MISSING_AFTER = 600
+# So long (seconds) the report of an event is looked for in Viva's list; then a person decides.
+REPORT_ASKED_FOR = 24 * 3600
 
 
 class VivaTransaction(models.Model):
@@ -118,6 +121,9 @@ class VivaTransaction(models.Model):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
             if not transaction._needs_check():
                 return
+            if transaction.origin == "viva":
+                transaction._confirm_report(entries)
+                return
             verdict = judge_children(transaction._asked_reversal(), entries)
             by_id = {entry.transaction_id: entry for entry in entries}
             own = transaction.viva_transaction_id
@@ -151,6 +157,45 @@ class VivaTransaction(models.Model):
             sent_at=self.sent_at.replace(tzinfo=timezone.utc),
             known_ids=frozenset(siblings.mapped("viva_transaction_id")),
         )
+
+    # -- what Viva did by itself -----------------------------------------------------------------
+
+    def _may_confirm_report(self):
+        """Whether an event's report of money given back can be compared with Viva's list."""
+        return bool(
+            self.state == "unknown"
+            and self.reason == "reversal"
+            and self._age() < REPORT_ASKED_FOR
+            and self.parent_id.order_code
+            and self.account_id._has_api_keys()
+        )
+
+    def _confirm_report(self, entries):
+        """The list says the same as the event: then it is true. It never says no."""
+        parent, currency = self.parent_id, self.currency_id.name
+        found = [
+            entry
+            for entry in entries
+            if entry.transaction_id == self.viva_transaction_id
+            and entry.parent_id == parent.viva_transaction_id
+            and entry.status_id == "F"
+            and entry.currency == currency
+            and executed_as(entry.type_id)
+            and 0 < (entry.amount or 0) <= to_minor(parent.approved_amount, currency)
+        ]
+        if found:
+            amount = to_major(found[0].amount, currency)
+            values = {
+                "amount": amount,
+                "approved_amount": amount,
+                "reason": "approved",
+                "transaction_type_id": found[0].type_id,
+                "rrn": found[0].rrn,
+                "authorisation_code": found[0].authorisation_code,
+                **self._card_of_parent(),
+            }
+            self._move("approved", kind="read", raw=dict(found[0].raw), values=values)
+            parent._tell()
 
     def _learn_from_list(self, entry):
         values = {"recheck_at": False}

@@ -96,8 +96,10 @@ class VivaTransaction(models.Model):
 
     def _needs_check(self):
         self.ensure_one()
-        if not self.exists() or self.origin != "odoo":
+        if not self.exists():
             return False
+        if self.origin == "viva":
+            return self._may_confirm_report()
         is_due = bool(self.recheck_at and self.recheck_at <= fields.Datetime.now())
         return self.state in ("sent", "pending", "unknown") or is_due or self.is_forced
 

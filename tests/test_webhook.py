@@ -599,6 +599,24 @@ class TestWebhook(WebhookCase):
         _request, status = self.charge(order)
         self.assertEqual(status["state"], "pending")
 
+    def test_reversal_of_viva_is_confirmed_by_its_list(self):
+        """What an event reports counts when Viva's own list says the same; a forged one never does."""
+        _request, sale = self.approved()
+        forged = self._reversal(sale, Amount=-1, TransactionTypeId=4)
+        self.assertStored(forged, foreign=False)
+        path = f"transactions/{sale.viva_transaction_id}/reverse"
+        answer = self.simulator.control("POST", path, {"amount": 500})
+        real = self._reversal(
+            sale, Amount=-5, TransactionTypeId=4, TransactionId=answer["transactionId"]
+        )
+        self.assertStored(real, foreign=False)
+        self.run_job()
+        states = {child.viva_transaction_id: child.state for child in sale.child_ids}
+        self.assertEqual(states[forged["EventData"]["TransactionId"]], "unknown")
+        self.assertEqual(states[answer["transactionId"]], "approved")
+        self.assertEqual((sale.reversed_amount, sale.left_amount), (5.0, 13.99))
+        self.assertTrue(sale.activity_ids)
+
     def test_failed_reversal_changes_nothing(self):
         _request, sale = self.approved()
         self.assertStored(self._reversal(sale, StatusId="E"), foreign=False)
