@@ -2,6 +2,7 @@ from . import (
     ir_module_module,
     pos_config,
     pos_order,
+    pos_order_office,
     pos_payment,
     pos_payment_method,
     pos_session,
@@ -15,6 +16,7 @@ from . import (
     viva_event,
     viva_handover,
     viva_hold,
+    viva_hold_office,
     viva_installment_band,
     viva_terminal,
     viva_terminal_model,
@@ -30,6 +32,7 @@ from . import (
     viva_transaction_settle,
     viva_transaction_start,
     viva_transaction_step,
+    viva_transaction_step_office,
     viva_transaction_watch,
     viva_transaction_words,
 )
