@@ -1,1 +1,10 @@
-from . import viva_decide_wizard, viva_find_terminals, viva_handover_wizard
+from . import (
+    viva_decide_wizard,
+    viva_find_terminals,
+    viva_handover_wizard,
+    viva_journal,
+    viva_journal_compare,
+    viva_journal_difference,
+    viva_journal_line,
+    viva_operation_wizard,
+)
