@@ -1,6 +1,7 @@
 from . import (
     test_access,
     test_account,
+    test_back_office,
     test_closing,
     test_closing_mix,
     test_decide,
@@ -11,6 +12,7 @@ from . import (
     test_i18n,
     test_install,
     test_job,
+    test_journal,
     test_office,
     test_onboarding,
     test_operation_rights,
