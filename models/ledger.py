@@ -50,10 +50,12 @@ def own_cursor(env):
         yield api.Environment(cr, env.uid, context, su=True)
 
 
-def in_ledger(env, work):
+def in_ledger(env, work, *, repeat_on=()):
     """Run `work(env)` in a short database transaction of its own and return its result.
 
     `work` must touch nothing but the database: when another worker changed the same rows it is run again.
+
+    :param repeat_on: further errors of the database after which it looks again
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -61,7 +63,7 @@ def in_ledger(env, work):
                 result = work(ledger_env)
                 ledger_env.flush_all()
             return result
-        except _CONFLICTS:
+        except (*_CONFLICTS, *repeat_on):
             if attempt == ATTEMPTS:
                 raise
             _logger.info("viva: the ledger row was busy, attempt %s of %s", attempt, ATTEMPTS)

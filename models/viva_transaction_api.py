@@ -7,6 +7,8 @@ second request.
 from dataclasses import replace
 from datetime import timedelta, timezone
 
+from psycopg2.errors import UniqueViolation
+
 from odoo import api, fields, models
 
 from ..drivers import (
@@ -94,7 +96,7 @@ class VivaTransaction(models.Model):
                 },
             )
 
-        in_ledger(self.env, work)
+        in_ledger(self.env, work, repeat_on=(UniqueViolation,))
 
     def _card_of_parent(self):
         names = ("card_brand", "application_label", "card_masked", "card_last4")
@@ -135,7 +137,7 @@ class VivaTransaction(models.Model):
             else:
                 transaction._settle_entry(verdict, by_id[verdict.transaction_id])
 
-        in_ledger(self.env, work)
+        in_ledger(self.env, work, repeat_on=(UniqueViolation,))
         return False
 
     def _asked_reversal(self):

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from psycopg2.errors import UniqueViolation
+
 from odoo import api, fields, models
 
 from ..drivers import (
@@ -49,7 +51,8 @@ class VivaTransaction(models.Model):
             transaction._settle_verdict(verdict, outcome)
             return False
 
-        abort = in_ledger(self.env, work)
+        # Two payments may be told the same transaction of Viva at once: the slower one looks again.
+        abort = in_ledger(self.env, work, repeat_on=(UniqueViolation,))
         with own_cursor(self.env) as env:
             transaction = env["viva.transaction"].browse(transaction_id)
             succeeded = (

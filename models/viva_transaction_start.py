@@ -167,7 +167,8 @@ class VivaTransaction(models.Model):
         parent = self._parent_of(request)
         order = self._order_of(request, session, parent)
         person = self.env.user if abandoned else self._person_for(request, session.config_id, order)
-        via = request["via"]
+        # How a hold is released is not documented: the administrator knows which way works.
+        via = parent.account_id.release_by if request["operation"] == "release" else request["via"]
         terminal = (
             parent.terminal_id
             if via == "api"

@@ -56,10 +56,13 @@ class TestHolds(VivaCase):
     def test_release(self):
         for way in ("terminal", "api"):
             with self.subTest(way=way):
+                self.account.release_by = way
+                self.env.flush_all()
                 request, _status = self.hold()
                 release, status = self.start(
-                    "release", None, 5000, parent_attempt=request["attempt"], via=way
+                    "release", None, 5000, parent_attempt=request["attempt"]
                 )
+                self.assertEqual(status["via"], way)
                 status = self.check_until(release["attempt"], "approved")
                 self.assertEqual(status["state"], "approved", status["message"])
                 self.assertEqual(status["hold"]["state"], "released")
