@@ -131,6 +131,16 @@ export class VivaButtons {
         return reason?.trim() ? { reason: reason.trim() } : undefined;
     }
 
+    /** Whether somebody with more rights can identify himself at this till. */
+    get canAskManager() {
+        return false;
+    }
+
+    /** Whether money can be given back by card here, by the cashier or with a manager's help. */
+    get mayGiveBack() {
+        return this.pos.config.viva_may_give_back !== false || this.canAskManager;
+    }
+
     /**
      * The person at the till may not do this: ask one who may.
      *

@@ -181,7 +181,7 @@ export class VivaHolds {
         const name = order.pos_reference;
         this.pos.removePendingOrder(order);
         this.pos.data.localDeleteCascade(order);
-        this.pos.setOrder(this.pos.getOpenOrders().at(-1) || this.pos.addNewOrder());
+        this.pos.setOrder(this.pos.getEmptyOrder());
         this.pos.navigateToOrderScreen(this.pos.getOrder());
         this.pos.notification.add(_t("Order %s is parked. Recall it from its hold.", name), {
             type: "success",

@@ -23,6 +23,17 @@ export class VivaMoneyBack {
         this.proposing = false;
     }
 
+    /** The cashier may not, and nobody can help him at this till. */
+    sayWhoMay() {
+        this.till.outcome.say(
+            _t("You may not give money back by card"),
+            _t(
+                "Call a manager, who does it with a login of his own, or take another payment method. An administrator " +
+                    "gives the right: Viva: give money back by card."
+            )
+        );
+    }
+
     // -- an order that is still open -------------------------------------------------------------
 
     /**
@@ -111,6 +122,10 @@ export class VivaMoneyBack {
         this.proposing = true;
         try {
             const uuids = refundedOrders(order);
+            if (!this.till.buttons.mayGiveBack) {
+                this.sayWhoMay();
+                return undefined;
+            }
             return uuids.length
                 ? await this._proposeOf(uuids, method)
                 : await this._proposeUnreferenced(order);
@@ -261,6 +276,7 @@ export class VivaMoneyBack {
             this._followVoid(name, attempt);
             return;
         }
+        await this.till.starting.get(attempt.paymentUuid);
         const line = this.till.lines.of(attempt);
         if (!line) {
             return;
@@ -316,10 +332,17 @@ export class VivaMoneyBack {
             ),
             confirmLabel: _t("Give back %(all)s, then charge %(rest)s", values),
         });
-        if (sure && this.till.lines.find(line.uuid) && !this.till.isBusy(line)) {
-            line.setAmount(-toMajor(wholeMinor, digits));
-            this.till.plans.set(line, { chargeRest: true });
-            await this.till.chargeOnScreen(line.uuid);
+        if (!sure || !this.till.lines.find(line.uuid) || this.till.isBusy(line)) {
+            return;
+        }
+        const { amount } = line;
+        line.setAmount(-toMajor(wholeMinor, digits));
+        this.till.plans.set(line, { chargeRest: true });
+        await this.till.chargeOnScreen(line.uuid);
+        if (this.till.lines.find(line.uuid) && !this.till.isBusy(line)) {
+            // It was refused, too: the line asks again for what the order gives back.
+            line.setAmount(amount);
+            this.till.plans.set(line, { chargeRest: false });
         }
     }
 

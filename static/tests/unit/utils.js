@@ -2,6 +2,7 @@ import { PosConfig } from "@point_of_sale/../tests/unit/data/pos_config.data";
 import { PosPaymentMethod } from "@point_of_sale/../tests/unit/data/pos_payment_method.data";
 import { getFilledOrder, setupPosEnv } from "@point_of_sale/../tests/unit/utils";
 import { advanceTime, animationFrame, microTick } from "@odoo/hoot";
+import { patchWithCleanup } from "@web/../tests/web_test_helpers";
 import { ConnectionLostError } from "@web/core/network/rpc";
 
 const METHOD_ID = 10;
@@ -315,4 +316,34 @@ export async function press(store, line) {
 
 export function connectionLost() {
     throw new ConnectionLostError("/web/dataset/call_kw");
+}
+
+/**
+ * Answers the dialogs in the order in which they open: true or false a question, anything else as its payload;
+ * undefined closes it.
+ *
+ * @returns {Object[]} the props of the dialogs that were opened
+ */
+export function answerDialogs(store, answers) {
+    const asked = [];
+    patchWithCleanup(store.dialog, {
+        add: (component, props, { onClose } = {}) => {
+            asked.push(props);
+            const answer = answers.shift();
+            if (answer === true) {
+                props.confirm?.();
+            } else if (answer === false) {
+                props.cancel?.();
+            } else if (answer !== undefined) {
+                props.getPayload(answer);
+            }
+            onClose?.();
+        },
+    });
+    return asked;
+}
+
+/** Words with money in them: Odoo puts spaces between number and sign that do not break. */
+export function plain(words) {
+    return words.toString().replaceAll("\u00a0", " ");
 }

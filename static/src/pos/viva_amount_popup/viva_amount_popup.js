@@ -11,8 +11,6 @@ export class VivaAmountPopup extends NumberPopup {
     static name = "NumberPopup";
     static props = {
         ...NumberPopup.props,
-        title: { type: String },
-        subtitle: { type: String, optional: true },
         limitMinor: Number,
         digits: Number,
         /** Words for the button, made of the amount. */

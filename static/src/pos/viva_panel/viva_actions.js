@@ -24,6 +24,9 @@ export class VivaActions {
 
     /** @param {Object} card of `pos_panel` @param {{name: string}} action one of `card.actions` */
     onPayment(card, action) {
+        if (action.needs_manager && !this.till.buttons.mayGiveBack) {
+            return this.till.moneyBack.sayWhoMay();
+        }
         switch (action.name) {
             case "void":
                 // Of a closed sale the order goes back, too: stock, taxes and session follow.

@@ -18,6 +18,10 @@ patch(VivaButtons.prototype, {
         return answer && { ...answer, credentials };
     },
 
+    get canAskManager() {
+        return this.pos.config.module_pos_hr || super.canAskManager;
+    },
+
     /** The cashier may not do this: which manager allows it, and the PIN. */
     async askCredentials(attempt) {
         // Money back without a sale is a right of its own, which no PIN gives.
