@@ -1,5 +1,6 @@
 from urllib.parse import urlsplit
 
+from odoo import Command
 from odoo.addons.account.tests.common import AccountTestInvoicingHttpCommon
 from odoo.tests import tagged
 
@@ -108,3 +109,97 @@ class TestPosTours(VivaShop, AccountTestInvoicingHttpCommon):
         self.run_tour("viva_terminal_busy")
         self.assertEqual(len(self.simulator.charges()), 1)
         self.assertEqual(sorted(self.pos_session.order_ids.mapped("state")), ["draft", "paid"])
+
+    # -- all other operations ------------------------------------------------------------------------
+
+    def by_hand(self):
+        """A paid order waits for Validate, so that something can be done with it before."""
+        self.config.auto_validate_terminal_payment = False
+
+    def ledger_of(self, *operations):
+        return self.env["viva.transaction"].search([("operation", "in", operations)], order="id")
+
+    def assert_moved(self, **expected):
+        """What the ledger says was carried out: operation → amount, or a list of amounts."""
+        approved = self.env["viva.transaction"].search([("state", "=", "approved")], order="id")
+        moved = {}
+        for transaction in approved:
+            moved.setdefault(transaction.operation, []).append(transaction.approved_amount)
+        self.assertEqual(moved, {name: amounts for name, amounts in expected.items() if amounts})
+
+    def refund_order(self):
+        refund = self.pos_session.order_ids.filtered("is_refund")
+        self.assertEqual(len(refund), 1)
+        self.assertEqual(refund.state, "paid")
+        return refund
+
+    def test_void_open_order(self):
+        self.by_hand()
+        self.run_tour("viva_void_open_order")
+        self.assert_paid_in_cash(self.order())
+        self.assert_moved(sale=[19.99], void=[19.99])
+
+    def test_void_and_reload(self):
+        self.by_hand()
+        self.run_tour("viva_void_lost_then_reloaded")
+        self.assert_paid_in_cash(self.order())
+        self.assert_moved(sale=[19.99], void=[19.99])
+
+    def test_refund_same_day(self):
+        self.cashier.group_ids |= self.env.ref("viva_payments.group_viva_refund")
+        self.run_tour("viva_refund_same_day")
+        refund = self.refund_order()
+        self.assertEqual(refund.payment_ids.mapped("amount"), [-19.99])
+        self.assertEqual(refund.payment_ids.mapped("viva_state"), ["proven"])
+        self.assert_moved(sale=[19.99], refund=[19.99])
+        self.assertEqual(self.ledger_of("refund").executed, "void")
+
+    def test_refund_without_right(self):
+        self.run_tour("viva_refund_without_right")
+        self.assertEqual(len(self.pos_session.order_ids), 1)
+        self.assert_moved(sale=[19.99])
+
+    def test_refund_two_cards(self):
+        self.cashier.group_ids |= self.env.ref("viva_payments.group_viva_refund")
+        self.run_tour("viva_refund_two_cards")
+        refund = self.refund_order()
+        self.assertEqual(sorted(refund.payment_ids.mapped("amount")), [-14.99, -5.0])
+        self.assertEqual(set(refund.payment_ids.mapped("viva_state")), {"proven"})
+        self.assert_moved(sale=[5.0, 14.99], refund=[14.99, 5.0])
+
+    def test_installments(self):
+        self.method.viva_installment_ids = [
+            Command.create({"amount_from": 10, "installments": 3}),
+            Command.create({"amount_from": 100, "installments": 12}),
+        ]
+        self.run_tour("viva_installments")
+        sales = self.ledger_of("sale")
+        self.assertEqual(sales.mapped("max_installments"), [3, 3])
+        self.assertEqual(sales.mapped("installments"), [0, 2])
+
+    def test_hold_park_recall_capture(self):
+        self.run_tour("viva_hold_park_recall_capture")
+        order = self.pos_session.order_ids.filtered("lines")
+        self.assertEqual(order.state, "paid")
+        self.assertFalse(order.viva_parked)
+        self.assertEqual(order.payment_ids.mapped("viva_state"), ["proven"])
+        self.assert_moved(preauth=[100.0], capture=[19.99])
+
+    def test_tip(self):
+        self.config.write(
+            {
+                "iface_tipproduct": True,
+                "tip_product_id": self.env.ref("point_of_sale.product_product_tip").id,
+            }
+        )
+        self.run_tour("viva_tip")
+        order = self.order()
+        self.assertEqual(order.amount_total, 21.99)
+        self.assertEqual(order.payment_ids.mapped("amount"), [21.99])
+        self.assertEqual(order.payment_ids.mapped("viva_state"), ["proven"])
+        self.assertEqual(self.ledger_of("sale").tip_booking, "product")
+
+    def test_panel_by_keyboard(self):
+        self.by_hand()
+        self.run_tour("viva_panel_by_keyboard")
+        self.assert_moved(sale=[19.99], void=[19.99])

@@ -52,3 +52,47 @@ export function confirmDialog(title) {
         run: "click",
     };
 }
+
+/** Press the button of a question by its words. */
+export function answer(words) {
+    return {
+        content: `answer "${words}"`,
+        trigger: `.modal-footer .btn:contains("${words}"):not(:disabled)`,
+        run: "click",
+    };
+}
+
+/** Open the panel of card payments, on one of its tabs. */
+export function openPanel(tab) {
+    return [
+        { content: "open the panel", trigger: ".viva-open-panel", run: "click" },
+        {
+            content: `the tab ${tab}`,
+            trigger: `.viva-panel .viva-tab[data-tab="${tab}"]`,
+            run: "click",
+        },
+    ];
+}
+
+/** Open the first card (or hold) of the panel that has these words, and press one of its buttons. */
+export function actOn(words, action) {
+    return [
+        {
+            content: `open ${words}`,
+            trigger: `.viva-panel .viva-card:contains("${words}") .viva-card-head[aria-expanded="false"]`,
+            run: "click",
+        },
+        {
+            content: `${action} on ${words}`,
+            trigger: `.viva-panel .viva-card:contains("${words}") [data-action="${action}"]:not(:disabled)`,
+            run: "click",
+        },
+    ];
+}
+
+export function noPaymentLine() {
+    return {
+        content: "no payment line is left",
+        trigger: ".payment-screen:not(:has(.paymentlines .paymentline))",
+    };
+}
