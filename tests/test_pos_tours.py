@@ -167,6 +167,16 @@ class TestPosTours(VivaShop, AccountTestInvoicingHttpCommon):
         self.assertEqual(set(refund.payment_ids.mapped("viva_state")), {"proven"})
         self.assert_moved(sale=[5.0, 14.99], refund=[14.99, 5.0])
 
+    def test_part_back_same_day(self):
+        """Before clearing a terminal gives back only all: the rest is charged anew on the same order."""
+        self.cashier.group_ids |= self.env.ref("viva_payments.group_viva_refund")
+        self.run_tour("viva_part_back_same_day")
+        refund = self.refund_order()
+        self.assertEqual(refund.amount_total, -19.99)
+        self.assertEqual(sorted(refund.payment_ids.mapped("amount")), [-39.98, 19.99])
+        self.assertEqual(set(refund.payment_ids.mapped("viva_state")), {"proven"})
+        self.assert_moved(sale=[39.98, 19.99], refund=[39.98])
+
     def test_installments(self):
         self.method.viva_installment_ids = [
             Command.create({"amount_from": 10, "installments": 3}),

@@ -109,7 +109,7 @@ export class VivaButtons {
     }
 
     async forceAttempt(attempt) {
-        const answer = await this.askManager();
+        const answer = await this.askManager(attempt);
         if (answer) {
             const { reason, credentials } = answer;
             await this._press(attempt, "force", () =>
@@ -119,12 +119,16 @@ export class VivaButtons {
     }
 
     /**
+     * @param {import("./viva_attempt").VivaAttempt} attempt what is to be taken as done
      * @returns {Promise<{reason: string, credentials: (Object|undefined)}|undefined>} credentials are for
      *   tills on which a manager identifies himself by something else than the login
      */
-    async askManager() {
+    async askManager(attempt) {
+        const isBack = attempt && givesMoneyBack(attempt);
         const reason = await makeAwaitable(this.pos.dialog, TextInputPopup, {
-            title: _t("Why do you accept this payment as paid?"),
+            title: isBack
+                ? _t("Why do you accept this money as given back?")
+                : _t("Why do you accept this payment as paid?"),
             placeholder: _t("e.g. the terminal printed an approval, code 123456"),
             rows: 2,
         });

@@ -51,12 +51,12 @@ export class VivaPlans {
      * @returns {Promise<VivaPlan|undefined>} nothing: it is not to be sent
      */
     async complete(line) {
+        const plan = this.of(line) || SALE;
+        if (plan.operation === "refund" && line.amount > 0) {
+            line.setAmount(-line.amount); // whatever was typed: it was meant as money back
+        }
         if (line.amount < 0) {
             return this._completeMoneyBack(line);
-        }
-        const plan = this.of(line) || SALE;
-        if (plan.operation === "refund") {
-            return undefined;
         }
         return plan.operation === "sale" ? this.till.installments.complete(line, plan) : plan;
     }

@@ -113,9 +113,17 @@ export class VivaTill {
         return Boolean(attempt) && isOpen(attempt);
     }
 
-    /** The last operation on an earlier payment that is no payment line: its void, its release. */
-    childOf(parent) {
-        return Object.values(this.attempts).findLast(
+    /**
+     * The last operation on an earlier payment that is no payment line: its void, its release.
+     *
+     * @param {string} parent attempt
+     * @param {Object} [attempts] what a component observes, so that it is rendered again
+     */
+    childOf(parent, attempts = this.attempts) {
+        if (!parent) {
+            return undefined;
+        }
+        return Object.values(attempts).findLast(
             (attempt) => parentOf(attempt) === parent && !isLineAttempt(attempt)
         );
     }
@@ -128,6 +136,14 @@ export class VivaTill {
     /** The first line of the order whose card payment has no end yet. */
     openLine(order) {
         return order.payment_ids.find((line) => isVivaLine(line) && this.isOpen(line));
+    }
+
+    /** The first line of the order whose money is going back, or may have gone. */
+    voidingLine(order) {
+        return order.payment_ids.find((line) => {
+            const child = isVivaLine(line) && this.childOf(this.lines.attemptId(line));
+            return child && isOpen(child);
+        });
     }
 
     /** Whether a payment screen has to wait for this line, or has missed its end. */

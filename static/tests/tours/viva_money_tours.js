@@ -147,6 +147,44 @@ tours.add("viva_refund_two_cards", {
         ].flat(),
 });
 
+tours.add("viva_part_back_same_day", {
+    steps: () =>
+        [
+            Chrome.startPoS(),
+            ProductScreen.addOrderline("Coffee", "2"),
+            ProductScreen.clickPayButton(),
+            PaymentScreen.clickPaymentMethod("Viva"),
+            Viva.chooseTerminal("Counter"),
+            Viva.panelIs("waiting"),
+            Viva.atTerminal("tap"),
+            ReceiptScreen.isShown(),
+            ReceiptScreen.clickNextOrder(),
+            ProductScreen.clickRefund(),
+            {
+                content: "the sale",
+                trigger: ".ticket-screen .order-row:contains('39.98')",
+                run: "click",
+            },
+            ProductScreen.clickNumpad("1"),
+            TicketScreen.toRefundTextContains("To Refund: 1.00"),
+            TicketScreen.confirmRefund(),
+            PaymentScreen.isShown(),
+            PaymentScreen.clickPaymentMethod("Viva"),
+            Viva.panelIs("ready", "Visa"),
+            Viva.press("send"),
+            {
+                content: "all back, then the rest anew",
+                trigger: '.modal .viva-choice-item[data-name="void_all"]',
+                run: "click",
+            },
+            Viva.answer("Give back"),
+            Viva.panelIs("waiting", "Waiting for the card"),
+            Viva.atTerminal("tap"),
+            ReceiptScreen.isShown(),
+            receiptHas("-19.99"),
+        ].flat(),
+});
+
 tours.add("viva_installments", {
     steps: () =>
         [

@@ -164,6 +164,19 @@ describe("void of an open order's payment", () => {
         expect(order.payment_ids).toHaveLength(0);
     });
 
+    test("an order whose money is going back is not validated", async () => {
+        const { store, server, order, line } = await paidLine();
+        const asked = answerDialogs(store, [true]);
+        store.viva.moneyBack.voidLine(line.uuid);
+        await settle();
+        const validation = new OrderPaymentValidation({ pos: store, orderUuid: order.uuid });
+        expect(await validation.askBeforeValidation()).toBe(false);
+        expect(asked[1].title.toString()).toBe("Money of this order is going back");
+        server.set(server.charged.at(-1), { state: "failed" });
+        await settle(1000);
+        expect(await validation.askBeforeValidation()).toBe(true);
+    });
+
     test("succeeded while the tab was away: the line goes when the server tells", async () => {
         const { store, server, order, line, attempt } = await paidLine();
         await store.syncAllOrders({ orders: [order] });

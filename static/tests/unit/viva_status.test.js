@@ -1,9 +1,9 @@
 import { definePosModels } from "@point_of_sale/../tests/unit/data/generate_model_definitions";
 import { click, describe, expect, queryAllTexts, queryOne, queryText, test } from "@odoo/hoot";
-import { mountWithCleanup } from "@web/../tests/web_test_helpers";
+import { mountWithCleanup, patchWithCleanup } from "@web/../tests/web_test_helpers";
 import { VivaStatus } from "@viva_payments/pos/viva_status/viva_status";
 
-import { CARD, connectionLost, makeOrder, press, settle, setupViva } from "./utils";
+import { CARD, connectionLost, makeOrder, plain, press, settle, setupViva } from "./utils";
 
 definePosModels();
 describe.current.tags("desktop");
@@ -119,4 +119,42 @@ test("accepted by a manager: says so, and that Viva has not confirmed it", async
     await settle(1000);
     expect(queryText(".viva-title-text")).toBe("Accepted as paid by a manager");
     expect(queryText(".viva-detail")).toBe("Accepted by Mia.");
+});
+
+test("a void is shown on its line, with its own buttons; refused, the payment stays as it was", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, { state: "approved", result: CARD });
+    await settle(1000);
+    patchWithCleanup(store.dialog, { add: (component, props) => props.confirm?.() });
+    await click(".viva-void");
+    await settle();
+    expect(queryText(".viva-title-text")).toBe("Refunding on terminal Bar (16000010)");
+    expect(buttons()).toEqual(["Check again", "Cancel"]);
+    await click(".viva-cancel");
+    await settle();
+    expect(server.calls.findLast(([name]) => name === "abort")[1]).toBe(server.charged[1]);
+    server.set(server.charged[1], {
+        state: "failed",
+        message: "Not by this terminal.",
+        choices: [{ name: "api", label: "Without", possible: true, reason: "" }],
+    });
+    await settle(1000);
+    expect(queryText(".viva-title-text")).toBe("Not given back");
+    expect(queryText(".viva-detail")).toBe("Not by this terminal.");
+    expect(buttons()).toEqual(["Other ways", "Void"]);
+    expect(line.payment_status).toBe("done");
+});
+
+test("what was added on the terminal is on the line", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, {
+        state: "approved",
+        result: CARD,
+        surcharge_minor: 50,
+        installments: 6,
+    });
+    await settle(1000);
+    expect(plain(queryText(".viva-detail"))).toBe("Surcharge $ 0.50 · 6 installments");
 });

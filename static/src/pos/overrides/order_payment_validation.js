@@ -3,7 +3,10 @@ import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 
 patch(OrderPaymentValidation.prototype, {
-    /** Odoo would drop a line that is not done; its terminal may be taking the money this very moment. */
+    /**
+     * Odoo would drop a line that is not done; its terminal may be taking the money this very moment. And it takes a
+     * line for paid whose money is just going back.
+     */
     async askBeforeValidation() {
         if (this.pos.viva.openLine(this.order)) {
             this.pos.viva.outcome.say(
@@ -11,6 +14,16 @@ patch(OrderPaymentValidation.prototype, {
                 _t(
                     "Wait until the terminal has finished, or press Cancel on the payment line. If its result stays " +
                         "unknown, remove the line first."
+                )
+            );
+            return false;
+        }
+        if (this.pos.viva.voidingLine(this.order)) {
+            this.pos.viva.outcome.say(
+                _t("Money of this order is going back"),
+                _t(
+                    "A card payment is being voided. Wait until it is known what became of it: press Check again on the " +
+                        "payment line."
                 )
             );
             return false;

@@ -196,8 +196,7 @@ export class VivaPanel extends Component {
 
     /** The operation on this payment or hold that was begun here or is still open. */
     runningOn(parent) {
-        const child = this.till.childOf(parent);
-        const attempt = child && this.attempts[child.id];
+        const attempt = this.till.childOf(parent, this.attempts);
         return attempt && (isOpen(attempt) || this.state.running.includes(attempt.id))
             ? attempt
             : undefined;

@@ -46,9 +46,7 @@ export class VivaStatus extends Component {
     get voiding() {
         const { line } = this.props;
         const id = isPaidLine(line) && this.pos.viva.lines.attemptId(line);
-        // Read through `attempts`, so that the component hears of its end.
-        const child = id && this.pos.viva.childOf(id);
-        const attempt = child && this.attempts[child.id];
+        const attempt = id && this.pos.viva.childOf(id, this.attempts);
         return attempt && phaseOf(attempt) !== "paid" ? attempt : undefined;
     }
 
@@ -122,7 +120,9 @@ export class VivaStatus extends Component {
     get paidTitle() {
         const { line } = this.props;
         if (line.viva_state === "forced") {
-            return _t("Accepted as paid by a manager");
+            return this.isMoneyBack
+                ? _t("Accepted as given back by a manager")
+                : _t("Accepted as paid by a manager");
         }
         const card = [line.card_brand, line.card_no && `••${line.card_no}`]
             .filter(Boolean)

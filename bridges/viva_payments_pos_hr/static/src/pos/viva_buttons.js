@@ -9,12 +9,16 @@ import { patch } from "@web/core/utils/patch";
 
 patch(VivaButtons.prototype, {
     /** On a till with employee login: which manager, the PIN (compared by the server only), the reason. */
-    async askManager() {
+    async askManager(attempt) {
         if (!this.pos.config.module_pos_hr) {
-            return super.askManager();
+            return super.askManager(...arguments);
         }
-        const credentials = await this._askCredentials(_t("Which manager accepts this payment?"));
-        const answer = credentials && (await super.askManager());
+        const credentials = await this._askCredentials(
+            attempt && givesMoneyBack(attempt)
+                ? _t("Which manager accepts this refund?")
+                : _t("Which manager accepts this payment?")
+        );
+        const answer = credentials && (await super.askManager(...arguments));
         return answer && { ...answer, credentials };
     },
 

@@ -71,3 +71,28 @@ test("a till without employees asks for the reason only", async () => {
     expect(await buttons.askManager()).toEqual({ reason: "slip 123456" });
     expect(titles).toHaveLength(1);
 });
+
+test("who may not give money back lets a manager do it, with the PIN", async () => {
+    const { buttons, titles } = await employeeTill([{ id: 7, name: "Maria" }], [7, "4711"]);
+    expect(buttons.canAskManager).toBe(true);
+    expect(await buttons.askCredentials({ operation: "refund", request: {} })).toEqual({
+        employee_id: 7,
+        pin: "4711",
+    });
+    expect(titles).toEqual(["Which manager gives the money back?", "PIN of the manager"]);
+});
+
+test("a refund without a sale is not to be had by a PIN", async () => {
+    const { buttons, titles } = await employeeTill([{ id: 7, name: "Maria" }], [7, "4711"]);
+    const attempt = { operation: "refund", request: { unreferenced: true } };
+    expect(await buttons.askCredentials(attempt)).toBe(undefined);
+    expect(titles).toEqual([]);
+});
+
+test("without employees only the login counts", async () => {
+    const { buttons, titles } = await employeeTill([{ id: 7, name: "Maria" }], []);
+    buttons.pos.config.module_pos_hr = false;
+    expect(buttons.canAskManager).toBe(false);
+    expect(await buttons.askCredentials({ operation: "refund", request: {} })).toBe(undefined);
+    expect(titles).toEqual([]);
+});
