@@ -9,7 +9,7 @@ from odoo.exceptions import UserError
 
 from ..drivers import redact, to_major, to_minor
 from .ledger import in_ledger, own_cursor
-from .viva_transaction import FINAL_NO
+from .viva_transaction import FINAL_NO, UNSETTLED
 
 _logger = logging.getLogger(__name__)
 
@@ -90,6 +90,7 @@ class VivaEvent(models.Model):
             and recipient.lower() == account.merchant_id.lower()
         ):
             transaction = self._find_transaction(account, data)
+        is_news = self._needs_processing(event_type, transaction)
         values = (
             account.id,
             account.company_id.id,
@@ -98,7 +99,7 @@ class VivaEvent(models.Model):
             transaction.id or None,
             not transaction,
             json.dumps(redact({**message, "Url": None})) if transaction else None,
-            not self._needs_processing(event_type, transaction),
+            not is_news,
         )
         # One statement, so that of two copies arriving together one is stored and none fails.
         self.env.cr.execute(
@@ -113,7 +114,8 @@ class VivaEvent(models.Model):
         )
         is_new = bool(self.env.cr.fetchone())
         if is_new and transaction:
-            transaction._tell()
+            if is_news or transaction.state in UNSETTLED:
+                transaction._tell()  # of a settled payment no till is waiting to hear it again
             if self._is_reversal(event_type, transaction) or (
                 event_type in transaction._success_events() and transaction.state in FINAL_NO
             ):

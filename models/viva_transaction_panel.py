@@ -322,6 +322,10 @@ class VivaTransaction(models.Model):
             return self.env._("An operation on this payment is still open.")
         return ""
 
+    def _is_whole(self):
+        """Nothing of it was given back yet."""
+        return not self.currency_id.compare_amounts(self._left(), self.approved_amount)
+
     def _action_void(self, rights):
         obstacle = self._obstacle_of_money_back()
         label = self.env._("Void")
@@ -329,8 +333,7 @@ class VivaTransaction(models.Model):
             return self._action("void", label, obstacle)
         if obstacle is None:
             return None
-        is_whole = not self.currency_id.compare_amounts(self._left(), self.approved_amount)
-        if self.is_attached and not is_whole:
+        if self.is_attached and not self._is_whole():
             obstacle = self.env._("A part was given back already: refund the rest.")
         elif self.is_attached and self._is_cleared():
             obstacle = self.env._("It was paid before today: refund it.")
@@ -343,6 +346,12 @@ class VivaTransaction(models.Model):
             return None
         if not obstacle and not self.is_attached:
             obstacle = self.env._("It is on no paid order: void it.")
+        elif not obstacle and self._is_whole() and self._partial_obstacle():
+            # Today all of it is a void; two buttons for the same would make the cashier wonder.
+            obstacle = self.env._(
+                "%(why)s All of it: press Void. A part: Orders, Refund; everything goes back and the rest is charged anew.",
+                why=self._partial_obstacle(),
+            )
         action = self._action(
             "refund", self.env._("Refund"), obstacle, needs_manager=not rights["give_back"]
         )

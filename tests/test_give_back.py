@@ -351,15 +351,15 @@ class TestPanel(GiveBackCase):
         (card,) = self.panel("session", by=self.refunder)["payments"]
         actions = self.actions(card)
         self.assertTrue(actions["void"]["possible"])
-        self.assertTrue(actions["refund"]["possible"])
-        self.assertIn("24 hours", actions["refund"]["partial"])
+        self.assertFalse(actions["refund"]["possible"])
+        self.assertIn("24 hours", actions["refund"]["reason"])
         self.assertFalse(actions["refund"]["needs_manager"])
         self.assertEqual((card["order_id"], card["order_state"]), (order.id, "paid"))
         (card,) = self.panel("session")["payments"]
         self.assertTrue(self.actions(card)["refund"]["needs_manager"])
         self.clear(sale)
         (card,) = self.panel("order", by=self.refunder, order_uuid=order.uuid)["payments"]
-        self.assertFalse(self.actions(card)["refund"]["partial"])
+        self.assertTrue(self.actions(card)["refund"]["possible"])
         self.assertFalse(self.actions(card)["void"]["possible"])
 
     def test_search(self):
