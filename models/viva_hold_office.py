@@ -10,6 +10,10 @@ class VivaHold(models.Model):
 
     is_open = fields.Boolean("Still open", compute="_compute_is_open", store=True, index=True)
 
+    order_reference = fields.Char(
+        related="preauth_id.order_reference", string="Order", help="As on the receipt."
+    )
+
     @api.depends("state")
     def _compute_is_open(self):
         for hold in self:

@@ -35,5 +35,17 @@ class VivaTransactionStep(models.Model):
                 '<i class="fa fa-fw %s text-%s me-2" role="img" aria-hidden="true"></i>'
                 '<span class="fw-bold text-%s">%s</span>'
             ) % (icon, colour, colour, labels.get(step.kind, ""))
-            if step.note:
-                step.what += Markup('<span class="ms-2">%s</span>') % step.note
+            note = step.note or (step._asked_words() if step.kind == "asked" else "")
+            if note:
+                step.what += Markup('<span class="ms-2">%s</span>') % note
+
+    def _asked_words(self):
+        """What was asked for; the step itself keeps no words about it."""
+        transaction = self.transaction_id
+        labels = dict(transaction._fields["operation"]._description_selection(self.env))
+        parts = [
+            labels.get(transaction.operation, ""),
+            transaction.currency_id.format(transaction.amount),
+            transaction.via == "terminal" and transaction.sudo().terminal_id.display_name,
+        ]
+        return " · ".join(filter(None, parts))

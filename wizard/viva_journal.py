@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from odoo import Command, api, fields, models
+from odoo.tools import format_date
 
 from ..models.viva_transaction import GIVES_BACK, UNSETTLED
 
@@ -48,12 +49,20 @@ class VivaJournal(models.TransientModel):
     difference_count = fields.Integer(compute="_compute_counts")
     doubt_count = fields.Integer(compute="_compute_counts")
 
+    @api.depends("day")
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        for journal in self:
+            journal.display_name = self.env._(
+                "Daily journal, %s", format_date(self.env, journal.day)
+            )
+
     # -- which day -------------------------------------------------------------------------------
 
     @api.model
     def _zone(self, company=None):
-        """The time zone of the shop: its company's, else the user's."""
-        names = [(company or self.env.company).partner_id.tz, self.env.user.tz]
+        """In which a day begins and ends: the user's, as everywhere on his screen, else the company's."""
+        names = [self.env.user.tz, (company or self.env.company).partner_id.tz]
         for name in filter(None, names):
             try:
                 return ZoneInfo(name)

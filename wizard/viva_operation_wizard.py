@@ -33,6 +33,7 @@ class VivaOperationWizard(models.TransientModel):
         "viva.transaction", "Card payment", required=True, domain="[('id', 'in', candidate_ids)]"
     )
     candidate_ids = fields.Many2many("viva.transaction", compute="_compute_candidate_ids")
+    has_choice = fields.Boolean(compute="_compute_candidate_ids")
     operation = fields.Selection(
         [("void", "Void"), ("refund", "Refund"), ("capture", "Capture"), ("release", "Release")],
         compute="_compute_operation",
@@ -104,6 +105,7 @@ class VivaOperationWizard(models.TransientModel):
             if wizard.intent == "give_back" and wizard.parent_id:
                 order = wizard.order_id or wizard.parent_id.pos_order_id
                 wizard.candidate_ids |= order._viva_to_give_back() if order else wizard.parent_id
+            wizard.has_choice = len(wizard.candidate_ids) > 1
 
     @api.depends("parent_id", "intent")
     def _compute_via(self):
