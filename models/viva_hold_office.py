@@ -11,8 +11,12 @@ class VivaHold(models.Model):
     is_open = fields.Boolean("Still open", compute="_compute_is_open", store=True, index=True)
 
     order_reference = fields.Char(
-        related="preauth_id.order_reference", string="Order", help="As on the receipt."
+        "Order", compute="_compute_order_reference", help="As on the receipt."
     )
+
+    def _compute_order_reference(self):
+        for hold in self:
+            hold.order_reference = hold.preauth_id.order_reference
 
     @api.depends("state")
     def _compute_is_open(self):

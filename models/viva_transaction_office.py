@@ -30,7 +30,7 @@ class VivaTransaction(models.Model):
         compute="_compute_can", help="The money has moved, its order is still a draft."
     )
     hold_lapses_on = fields.Date(related="hold_id.expires_on", string="Hold lapses on")
-    dcc_text = fields.Char("Conversion by the customer's choice", compute="_compute_dcc_text")
+    dcc_text = fields.Char("Currency conversion", compute="_compute_dcc_text")
 
     def _compute_can(self):
         for transaction in self:

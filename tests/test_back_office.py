@@ -207,6 +207,22 @@ class TestGiveBack(BackOfficeCase):
         self.assertEqual((sale.reversed_amount, sale.left_amount), (5, 14.99))
         self.assert_back(500)
 
+    def test_refund_order_that_was_begun_is_used(self):
+        """A dialog that was closed after its first request leaves a draft: the next one goes on with it."""
+        _order, sale = self.paid()
+        first = self.dialog(sale, self.refunder)
+        first.action_confirm()
+        self.env.flush_all()
+        wizard = self.dialog(sale, self.refunder)
+        self.assertIn("begun already", wizard.hint)
+        self.run_dialog(wizard)
+        self.check_wizard(wizard)
+        self.assertEqual(wizard.order_id, first.order_id)
+        self.assertEqual(wizard.order_id.state, "paid")
+        first.action_discard()
+        self.assertTrue(wizard.order_id.exists())
+        self.assert_back(1999)
+
     def test_paid_partly_in_cash(self):
         order = self.make_order(30)
         request, _status = self.charge(order, 2000)

@@ -124,13 +124,26 @@ class TestCompare(JournalCase):
         _order, sale = self.paid()
         self.paid(500)
         self.hold()
-        wizard = self.dialog(sale, self.refunder)
-        self.run_dialog(wizard)
-        self.check_wizard(wizard)
+        captured = self.hold(5000, self.make_order(30))
+        for parent, user, intent in (
+            (sale, self.refunder, "give_back"),
+            (captured, self.manager, "capture"),
+            (self.hold(), self.manager, "release"),
+        ):
+            wizard = self.dialog(parent, user, intent)
+            self.run_dialog(wizard)
+            self.check_wizard(wizard)
         journal = self.compared()
         self.assertEqual((journal.comparison, self.kinds(journal)), ("compared", []), journal.notes)
         self.assertTrue(journal.compared_at)
         self.assertFalse(journal.notes)
+        self.assertEqual(
+            self.rows(journal.line_ids),
+            [("sale", 2, 24.99), ("capture", 1, 30), ("void", 1, -19.99)],
+        )
+        self.assertEqual(
+            self.rows(journal.hold_line_ids), [("preauth", 3, 150), ("release", 1, 50)]
+        )
         journal.action_show()
         self.assertEqual(journal.comparison, "not_compared")
 

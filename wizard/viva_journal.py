@@ -183,10 +183,23 @@ class VivaJournal(models.TransientModel):
                 total["amount"] += sign * transaction.approved_amount
                 total["tip"] += sign * transaction.tip_amount
                 total["surcharge"] += sign * transaction.surcharge_amount
-        return [
+        rows = [
             {**dict(key), **total, "count": len(of_sum[key]), "transactions": of_sum[key]}
             for key, total in sums.items()
         ]
+        kinds = [
+            kind for kind, _label in self.env["viva.journal.line"]._fields["operation"].selection
+        ]
+        return sorted(
+            rows,
+            key=lambda row: (
+                row["terminal"],
+                row.get("session", ""),
+                kinds.index(row.get("operation", "sale")),
+                row.get("by_viva", False),
+                row.get("brand", ""),
+            ),
+        )
 
     # -- buttons ---------------------------------------------------------------------------------
 

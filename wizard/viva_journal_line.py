@@ -6,7 +6,7 @@ class VivaJournalLine(models.TransientModel):
 
     _name = "viva.journal.line"
     _description = "Sum in a Daily Journal"
-    _order = "terminal, session, operation, by_viva, brand, id"
+    _order = "id"
 
     journal_id = fields.Many2one("viva.journal", required=True, ondelete="cascade", index=True)
     is_total = fields.Boolean(help="Of a whole terminal, holds left out.")

@@ -143,7 +143,7 @@ class VivaOperationWizard(models.TransientModel):
             return 0.0
         if self.operation == "refund":
             left = parent._net_amount()
-            if self.order_id:
+            if self.order_id or self._draft_refund():
                 left = min(left, self._open_of_order())
             return parent.currency_id.round(max(left, 0.0))
         if self.operation == "capture" and self._order_of_hold():
@@ -152,8 +152,9 @@ class VivaOperationWizard(models.TransientModel):
 
     def _open_of_order(self):
         """What of the order is not paid (of a refund order: not paid out) yet; positive."""
-        order = self.order_id or self._order_of_hold()
-        sign = -1 if self.intent == "give_back" else 1
+        gives_back = self.intent == "give_back"
+        order = self.order_id or (self._draft_refund() if gives_back else self._order_of_hold())
+        sign = -1 if gives_back else 1
         paid = sum(
             payment.amount
             for payment in order.payment_ids
@@ -226,7 +227,15 @@ class VivaOperationWizard(models.TransientModel):
                         parent.currency_id.format(beyond),
                     )
                 )
-            if not self.order_id:
+            begun = self._draft_refund()
+            if not self.order_id and begun:
+                hints.append(
+                    self.env._(
+                        "Refund order %s was begun already: its amount is given back.",
+                        begun.pos_reference or begun.name,
+                    )
+                )
+            elif not self.order_id:
                 hints.append(
                     self.env._(
                         "A refund order for everything that was not returned yet is made in session %s: stock and taxes follow.",
