@@ -1,4 +1,4 @@
-"""The demo shop: a company in euro, a till with cash and Viva, a cashier, a manager.
+"""The demo shop: a company in euro, a till with cash and Viva, a cashier, a manager, something dear to sell.
 
 Runs inside ``odoo shell`` (lib/databases.py), as often as wanted: what exists is kept. The account is
 a *custom* one and leads to the simulator, so no money moves.
@@ -20,8 +20,16 @@ ACCOUNT = {
     "api_key": "sim-api-key",
 }
 TERMINALS = {"16000010": "Counter", "16000011": "Bar"}
+# The cashier refunds; the manager also without a terminal, and decides what is in doubt.
 USERS = {
-    "cashier": ("Casey Cashier", ["base.group_user", "point_of_sale.group_pos_user"]),
+    "cashier": (
+        "Casey Cashier",
+        [
+            "base.group_user",
+            "point_of_sale.group_pos_user",
+            "viva_payments.group_viva_refund",
+        ],
+    ),
     "manager": (
         "Morgan Manager",
         [
@@ -31,6 +39,10 @@ USERS = {
         ],
     ),
 }
+CUSTOMER = "Maria Papadaki"
+# Enough for installments, and what people leave money on hold for.
+PRODUCT, PRICE = "Bicycle rental deposit", 350
+INSTALLMENTS = {100: 3, 300: 12}
 
 
 def find_or_create(model, name, **values):
@@ -67,6 +79,8 @@ def prepare_users(env, company):
                     "group_ids": [Command.set([env.ref(group).id for group in groups])],
                 }
             )
+        user = env["res.users"].search([("login", "=", login)])
+        user.group_ids = [Command.link(env.ref(group).id) for group in groups]
 
 
 def prepare_terminals(env, company):
@@ -108,6 +122,7 @@ def prepare_till(env, company, account):
         use_payment_terminal="viva",
         viva_terminal_ids=[Command.set(account.terminal_ids.ids)],
     )
+    prepare_offers(env, company, by_card)
     return find_or_create(
         env["pos.config"],
         COMPANY,
@@ -116,11 +131,47 @@ def prepare_till(env, company, account):
     )
 
 
+def prepare_offers(env, company, by_card):
+    """Installments; and the till asks what to do with a tip, of which both answers are possible."""
+    if not by_card.viva_installment_ids:
+        by_card.viva_installment_ids = [
+            Command.create({"amount_from": amount, "installments": most})
+            for amount, most in INSTALLMENTS.items()
+        ]
+    if not by_card.viva_tip_account_id:
+        tips = [("code", "=", "201900"), ("company_ids", "in", company.ids)]
+        by_card.viva_tip_account_id = env["account.account"].search(tips, limit=1) or env[
+            "account.account"
+        ].create(
+            {
+                "name": "Tips for the staff",
+                "code": "201900",
+                "account_type": "liability_current",
+                "company_ids": [Command.set(company.ids)],
+            }
+        )
+
+
+def prepare_catalogue(env, company):
+    """A customer for holds, and a product of this shop only."""
+    find_or_create(env["res.partner"], CUSTOMER, company_id=company.id, phone="+30 21 0000 0000")
+    find_or_create(
+        env["product.template"],
+        PRODUCT,
+        company_id=company.id,
+        type="service",
+        list_price=PRICE,
+        available_in_pos=True,
+        taxes_id=[Command.clear()],
+    )
+
+
 def main(env):
     company = prepare_company(env)
     prepare_users(env, company)
     env = env["res.company"].with_company(company).env
     account = prepare_terminals(env, company)
+    prepare_catalogue(env, company)
     prepare_till(env, company, account)
     env.cr.commit()
 

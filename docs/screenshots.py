@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from lib import databases
 from lib.common import log_dir, say
@@ -20,6 +20,7 @@ TERMINAL, NAME = "16000010", "Counter"
 DESK, SMALL, PHONE = (1180, 760), (1024, 600), (390, 844)
 PATIENCE_MS = 90_000  # the first page has Odoo build its bundles
 CARD = "Card (Viva.com)"
+DEAR = "Bicycle rental deposit"
 TIMEZONE = "Europe/Athens"
 
 
@@ -56,16 +57,23 @@ class Till:
         self.page.locator(".modal").get_by_role("button", name="Open Register").click()
 
     def order(self, *products: str) -> None:
+        self.put(*products)
+        self.page.locator(
+            ".btn-switchpane:has-text('Pay')" if self.is_phone else ".pay-order-button"
+        ).first.click()
+        self.page.locator(".payment-screen").wait_for()
+
+    def put(self, *products: str) -> None:
         self.page.locator(".product-list .product").first.wait_for()
         for product in products:
             search = self.page.locator(".products-widget input, .search-bar-container input").first
             if search.is_visible():
                 search.fill(product)
             self.page.locator(f'article.product:has-text("{product}")').first.click()
-        self.page.locator(
-            ".btn-switchpane:has-text('Pay')" if self.is_phone else ".pay-order-button"
-        ).first.click()
-        self.page.locator(".payment-screen").wait_for()
+
+    def customer(self, name: str) -> None:
+        self.page.locator(".set-partner, .partner-button").first.click()
+        self.page.locator(f".modal .partner-info:has-text('{name}')").first.click()
 
     def pay(self, method: str = CARD) -> None:
         self.page.locator(f'.paymentmethod:has-text("{method}")').click()
@@ -78,6 +86,35 @@ class Till:
 
     def press(self, button: str) -> None:
         self.page.locator(f".viva-status .viva-{button}").click()
+
+    def sold(self, action: str = "tap", **options: object) -> None:
+        """The customer pays, and the receipt is over."""
+        self.panel("waiting")
+        self.shop.at_terminal(action, **options)
+        self.panel("paid")
+        self.validate()
+        self.new_order()
+
+    def ask(self, words: str) -> Locator:
+        """The dialog that says this."""
+        dialog = self.page.locator(f'.modal:has-text("{words}")').last
+        dialog.wait_for()
+        return dialog
+
+    def open_panel(self, tab: str) -> None:
+        self.page.locator(".viva-open-panel").first.click()
+        self.page.locator(f".viva-tab[data-tab={tab}]").click()
+        self.page.locator(".viva-panel-loading").wait_for(state="detached")
+
+    def card(self, words: str) -> Locator:
+        """A payment or hold in the panel."""
+        found = self.page.locator(f'.viva-card:has-text("{words}")').first
+        found.wait_for()
+        return found
+
+    def close_panel(self) -> None:
+        self.page.keyboard.press("Escape")
+        self.page.locator(".viva-panel").wait_for(state="detached")
 
     def validate(self) -> None:
         self.page.locator(".payment-screen").get_by_role("button", name="Validate").click()
@@ -166,19 +203,155 @@ def sell(album: Album, shop: Shop, browser: Browser) -> None:
     album.take("till-receipt", page, whole=True)
     till.new_order()
 
-    for name, size in (("till-1024x600", SMALL), ("till-phone", PHONE)):
+    offer_installments(album, shop, till)
+    take_tip(album, shop, till)
+    hold(album, shop, till)
+    give_back(album, shop, till)
+    elsewhere(album, shop, browser)
+    lose_answer(album, shop, till)
+    page.context.close()
+
+
+def offer_installments(album: Album, shop: Shop, till: Till) -> None:
+    page = till.page
+    till.order(DEAR)
+    till.pay()
+    till.ask("Installments for")
+    album.take("till-installments", page)
+    page.locator(".viva-installments [data-number='6']").click()
+    till.panel("waiting")
+    shop.at_terminal("tap", card="mastercard", installments=3)
+    till.panel("paid")
+    till.press("void")
+    dialog = till.ask("Give the money back to the card?")
+    album.take("till-void", page)
+    dialog.get_by_role("button", name="Keep the payment").click()
+    till.validate()
+    till.new_order()
+
+
+def take_tip(album: Album, shop: Shop, till: Till) -> None:
+    till.order("Desk Organizer", "Letter Tray")
+    till.pay()
+    till.panel("waiting")
+    shop.at_terminal("tip", minor=150)
+    shop.at_terminal("tap")
+    dialog = till.ask("The customer added a tip")
+    album.take("till-tip", till.page)
+    dialog.get_by_role("button", name="Add it as tip").click()
+    till.panel("paid")
+    till.validate()
+    till.new_order()
+
+
+def hold(album: Album, shop: Shop, till: Till) -> None:
+    page = till.page
+    till.open_panel("holds")
+    page.locator(".viva-new-hold").click()
+    page.fill(".viva-hold-popup input[name=amount]", "50")
+    page.fill(".viva-hold-popup input[name=reference]", "Table 7")
+    page.locator(".viva-hold-confirm").click()
+    shop.at_terminal("tap", card="amex")
+    till.card("Table 7")
+    till.close_panel()
+
+    till.put(DEAR)
+    till.customer("Maria Papadaki")
+    till.open_panel("holds")
+    page.locator(".viva-new-hold").click()
+    page.locator(".viva-hold-popup").wait_for()
+    album.take("till-hold-new", page)
+    page.locator(".viva-hold-confirm").click()
+    shop.at_terminal("tap", card="mastercard")
+    card = till.card("Maria Papadaki")
+    page.locator(".viva-park").wait_for()
+    card.locator(".viva-card-head").click()
+    album.take("till-panel-holds", page)
+    card.locator("[data-action=capture]").click()
+    dialog = till.ask("Capture from the hold")
+    album.take("till-capture", page)
+    dialog.locator(".btn-close, [aria-label=Close]").first.click()
+    page.locator(".viva-park").click()
+    page.locator(".viva-panel").wait_for(state="detached")
+    page.locator(".o_notification").wait_for(state="detached")
+
+
+def give_back(album: Album, shop: Shop, till: Till) -> None:
+    """Part of a payment of today: Viva gives back only all of it, so the rest is charged anew."""
+    page = till.page
+    till.order("Desk Organizer", "Desk Organizer", "Wall Shelf")
+    till.pay()
+    till.panel("waiting")
+    shop.at_terminal("tap")
+    till.panel("paid")
+    till.open_panel("order")
+    till.card("Sale").locator(".viva-card-head").click()
+    album.take("till-panel-order", page)
+    till.close_panel()
+    till.validate()
+    till.new_order()
+
+    till.open_panel("session")
+    card = till.card("Sale")
+    card.locator(".viva-card-head").click()
+    album.take("till-panel-session", page)
+    card.locator("[data-action=void]").click()
+    dialog = till.ask("Give the money back to the card?")
+    album.take("till-refund", page)
+    dialog.get_by_role("button", name="Keep the payment").click()
+    page.locator(".viva-tab[data-tab=search]").click()
+    page.fill(".viva-search-text", "0133")
+    page.locator(".viva-search-go").click()
+    till.card("Sale")
+    album.take("till-panel-search", page)
+    till.close_panel()
+
+    page.get_by_role("button", name="Orders").click()
+    page.locator(".ticket-screen .filter").click()
+    page.locator(".dropdown-item:has-text('Paid')").last.click()
+    page.locator(".ticket-screen .order-row").first.click()
+    page.locator(".ticket-screen .orderline:has-text('Wall Shelf')").click()
+    page.locator(".ticket-screen .numpad button:has-text('1')").first.click()
+    page.locator(".ticket-screen button:has-text('Refund')").first.click()
+    page.locator(".payment-screen").wait_for()
+    till.pay()
+    till.panel("ready")
+    album.take("till-refund-line", page)
+    till.press("send")
+    dialog = till.ask("Not given back: what now?")
+    album.take("till-refund-choices", page)
+    dialog.get_by_role("button", name="Give back the whole payment").click()
+    till.ask("Give all back").locator(".btn-primary").click()
+    till.panel("waiting")
+    album.take("till-refund-rest", page)
+    shop.at_terminal("tap")
+    page.locator(".viva-status[data-phase=paid]").nth(1).wait_for()
+    till.validate()
+    till.new_order()
+
+
+def elsewhere(album: Album, shop: Shop, browser: Browser) -> None:
+    """The same on other screens."""
+    for name, size in (("1024x600", SMALL), ("phone", PHONE)):
         other = Till(shop, browser, size)
         other.order("Letter Tray")
         other.pay()
         other.choose_terminal()
         other.panel("waiting")
-        album.take(name, other.page)
+        album.take(f"till-{name}", other.page)
         shop.at_terminal("tap")
         other.panel("paid")
+        other.open_panel("session")
+        other.card("Sale").locator(".viva-card-head").click()
+        album.take(f"till-panel-{name}", other.page)
+        other.close_panel()
         other.validate()
         other.page.context.close()
 
-    # The answer to the request is lost, and Viva cannot say what became of it.
+
+def lose_answer(album: Album, shop: Shop, till: Till) -> None:
+    """The answer to the request is lost, and Viva cannot say what became of it."""
+    page = till.page
     faults = {"drop_sale_response": 1, "session_status": [503] * 500}
     shop.simulator.control("POST", "faults", faults)
     till.order("Office Chair")
@@ -190,7 +363,6 @@ def sell(album: Album, shop: Shop, browser: Browser) -> None:
     page.locator(".modal").wait_for()
     album.take("till-unknown-remove", page)
     page.locator(".modal .modal-footer .btn-secondary").click()
-    page.context.close()
 
 
 def _terminal(album: Album, shop: Shop, browser: Browser) -> None:
@@ -216,19 +388,51 @@ def administer(album: Album, shop: Shop, browser: Browser) -> None:
     page.goto(f"{shop.url}/odoo/viva-terminals")
     page.locator(".o_kanban_record").first.wait_for()
     album.take("terminals", page)
-    page.set_viewport_size({"width": 1280, "height": 480})
+    page.set_viewport_size({"width": 1280, "height": 620})
     page.goto(f"{shop.url}/odoo/viva-payments")
     page.locator(".o_data_row").first.wait_for()
     album.take("transactions", page)
-    page.set_viewport_size({"width": 1280, "height": 1240})
-    (approved,) = admin.call("viva.transaction", "search", [("state", "=", "approved")], limit=1)
-    page.goto(f"{shop.url}/odoo/viva-payments/{approved}")
+    page.set_viewport_size({"width": 1280, "height": 1400})
+    refunded = [("child_ids.operation", "=", "refund"), ("state", "=", "approved")]
+    (parent,) = admin.call("viva.transaction", "search", refunded, limit=1)
+    page.goto(f"{shop.url}/odoo/viva-payments/{parent}")
     page.locator(".o_form_view .o_data_row").first.wait_for()
     album.take("transaction", page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    (method,) = admin.call("pos.payment.method", "search", [("name", "=", CARD)], limit=1)
+    page.goto(f"{shop.url}/odoo/pos.payment.method/{method}")
+    page.locator("[name=viva_installment_ids] .o_data_row").first.wait_for()
+    album.take("payment-method", page)
     page.context.close()
 
+
+def manage(album: Album, shop: Shop, browser: Browser) -> None:
+    """What a manager does in the back office."""
+    admin = shop.odoo.client("admin")
+    page = shop.login(browser, "manager", (1180, 360))
+    page.goto(f"{shop.url}/odoo/viva-holds")
+    page.locator(".o_data_row").first.wait_for()
+    album.take("holds", page)
+    page.set_viewport_size({"width": 1180, "height": 760})
+    sold = [
+        ("operation", "=", "sale"),
+        ("state", "=", "approved"),
+        ("child_ids", "=", False),
+        ("is_attached", "=", True),
+    ]
+    (sale,) = admin.call("viva.transaction", "search", sold, limit=1)
+    page.goto(f"{shop.url}/odoo/viva-payments/{sale}")
+    page.get_by_role("button", name="Give back").first.click()
+    page.locator(".modal .o_form_view [name=left_amount]").wait_for()
+    album.take("give-back", page)
+    page.locator(".modal").get_by_role("button", name="Discard").click()
+    page.set_viewport_size({"width": 1280, "height": 1080})
+    page.goto(f"{shop.url}/odoo/action-viva_payments.action_viva_journal_open")
+    page.get_by_role("button", name="Compare with Viva").click()
+    page.locator("[name=comparison]:has-text('ompared with Viva')").wait_for()
+    album.take("journal", page)
+    page.set_viewport_size({"width": 1180, "height": 640})
     (session,) = admin.call("pos.session", "search", [("config_id", "=", int(shop.till))], limit=1)
-    page = shop.login(browser, "manager", (1180, 640))
     page.goto(f"{shop.url}/odoo/action-point_of_sale.action_pos_session/{session}")
     page.locator(".o_form_view .alert-warning").first.wait_for()
     album.take("session-refused", page)
@@ -253,6 +457,7 @@ def main(browser: str, *wanted: str) -> int:
         try:
             sell(album, shop, chromium)
             administer(album, shop, chromium)
+            manage(album, shop, chromium)
         except Exception:
             _show_trouble(chromium)
             raise
