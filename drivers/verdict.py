@@ -87,7 +87,7 @@ _FINISHED = frozenset({"F"})
 _CAPTURED = frozenset({"F", "R", "X", "M", "MA", "MI", "ML", "MW", "MS"})
 
 #: How much the clocks may differ, and a row be dated before the request that made it.
-_EARLIER = timedelta(minutes=2)
+_EARLIER = timedelta(days=1)
 
 
 @dataclass(frozen=True)

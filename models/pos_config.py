@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 
 from ..drivers import CurrencyNotSupported, exponent
+from .pos_order import NOT_PARKED
 from .viva_transaction_pos import MANAGER
 from .viva_transaction_start import GIVE_BACK, UNREFERENCED
 
@@ -46,11 +47,11 @@ class PosConfig(models.Model):
         """As Odoo's; an order that was parked meanwhile leaves every till."""
         record_ids = record_ids or {}
         if "pos.order" in domain:
-            shown = Domain(domain["pos.order"]) & Domain("viva_parked", "=", False)
+            shown = Domain(domain["pos.order"]) & NOT_PARKED
             domain = {**domain, "pos.order": list(shown)}
         result = super().read_config_open_orders(domain, record_ids)
         parked = self.env["pos.order"].search(
-            [("id", "in", record_ids.get("pos.order", [])), ("viva_parked", "=", True)]
+            Domain("id", "in", record_ids.get("pos.order", [])) & ~NOT_PARKED
         )
         if parked:
             result["deleted_record_ids"]["pos.order"] += parked.ids

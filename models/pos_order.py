@@ -3,6 +3,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+NOT_PARKED = Domain("viva_parked", "=", False) | Domain("state", "!=", "draft")
+
 
 class PosOrder(models.Model):
     _inherit = "pos.order"
@@ -66,7 +68,6 @@ class PosOrder(models.Model):
               JOIN pos_payment_method method ON method.id = payment.payment_method_id
              WHERE method.use_payment_terminal = 'viva'
                AND payment.amount != 0
-               AND payment.is_change IS NOT TRUE
                AND pos_order.state IN ('paid', 'done', 'invoiced')
                AND NOT EXISTS (
                    SELECT FROM viva_transaction proof
@@ -74,15 +75,18 @@ class PosOrder(models.Model):
                       AND proof.order_uuid = pos_order.uuid
                       AND proof.company_id = pos_order.company_id
                       AND proof.state = 'approved'
+                      AND proof.operation IN ('sale', 'capture', 'refund')
                       AND proof.is_contradicted IS NOT TRUE
                       AND (proof.approved_amount - COALESCE(proof.surcharge_amount, 0)
                           - CASE WHEN proof.tip_booking = 'product' THEN 0 ELSE COALESCE(proof.tip_amount, 0) END)
-                          * CASE WHEN proof.operation IN ('refund', 'void') THEN -1 ELSE 1 END = payment.amount
+                          * CASE WHEN proof.operation = 'refund' THEN -1 ELSE 1 END = payment.amount
                       AND NOT EXISTS (
                           SELECT FROM viva_transaction child
                            WHERE child.parent_id = proof.id
                              AND (child.origin = 'viva' OR child.operation = 'void')
-                             AND child.state IN ('draft', 'sent', 'pending', 'unknown', 'approved')
+                             AND (child.state IN ('draft', 'sent', 'pending', 'unknown')
+                                  OR child.state = 'approved'
+                                     AND (child.is_contradicted IS NOT TRUE OR child.is_forced IS TRUE))
                       )
                )
             )"""
@@ -95,7 +99,6 @@ class PosOrder(models.Model):
             lambda payment: (
                 payment.payment_method_id._is_viva()
                 and not payment.currency_id.is_zero(payment.amount)
-                and not payment.is_change
                 and payment.viva_state not in ("proven", "forced")
             )
         )
@@ -123,10 +126,48 @@ class PosOrder(models.Model):
 
     # -- an order with card money is not thrown away ------------------------------------------------
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([self._viva_own(vals) for vals in vals_list])
+
     def write(self, vals):
+        vals = self._viva_own(vals)
         if vals.get("state") == "cancel":
             self._viva_refuse_removal()
+        if "uuid" in vals:
+            self._viva_refuse_other_identity(vals["uuid"])
+        if "session_id" in vals:
+            self._viva_refuse_other_session(vals["session_id"])
+        if vals.get("state", "draft") != "draft":
+            vals = {**vals, "viva_parked": False}
         return super().write(vals)
+
+    def _viva_own(self, vals):
+        """`vals` without what only parking and recalling may write."""
+        if self.env.su:
+            return vals
+        return {name: value for name, value in vals.items() if name != "viva_parked"}
+
+    def _viva_refuse_other_session(self, session_id):
+        """A paid order is closed with its own session: there its card payments are checked."""
+        moved = self.filtered(
+            lambda order: order.state != "draft" and order.session_id.id != session_id
+        )
+        if moved.sudo().viva_transaction_ids:
+            raise UserError(self.env._("A paid order with card payments stays in its session."))
+
+    def _viva_refuse_other_identity(self, uuid):
+        """The ledger knows orders by their uuid: one with card operations keeps it, and no other takes it."""
+        changed = self.filtered(lambda order: order.uuid != uuid)
+        known = [uuid, *changed.mapped("uuid")]
+        if changed and (
+            self.env["viva.transaction"]
+            .sudo()
+            .search_count([("order_uuid", "in", list(filter(None, known)))], limit=1)
+        ):
+            raise UserError(
+                self.env._("An order with card payments keeps its identity: it cannot be changed.")
+            )
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_viva(self):
@@ -163,7 +204,6 @@ class PosOrder(models.Model):
         approved = self._viva_charged().filtered(
             lambda transaction: transaction.state == "approved"
         )
-        sign = -1 if self.amount_total < 0 else 1
         if not approved:
             raise UserError(self.env._("There is no approved card payment for this order."))
         for transaction in approved:
@@ -171,7 +211,7 @@ class PosOrder(models.Model):
                 lambda record, transaction=transaction: record.uuid == transaction.payment_uuid
             )
             values = {
-                "amount": sign * transaction._booked_amount(),
+                "amount": transaction._payment_amount(),
                 "payment_status": "done",
                 "transaction_id": transaction.viva_transaction_id,
                 "card_brand": transaction.card_brand,
@@ -226,12 +266,17 @@ class PosOrder(models.Model):
 
     @api.model
     def _load_pos_data_domain(self, data, config):
-        return [*super()._load_pos_data_domain(data, config), ("viva_parked", "=", False)]
+        return Domain(super()._load_pos_data_domain(data, config)) & NOT_PARKED
 
     @api.model
     def read_pos_orders(self, domain=False):
         # Until it is recalled, no till sees a parked order.
-        return super().read_pos_orders(Domain(domain or []) & Domain("viva_parked", "=", False))
+        return super().read_pos_orders(Domain(domain or []) & NOT_PARKED)
+
+    def _viva_is_parked(self):
+        """It waits for its recall. An order that was paid meanwhile, by a tab that had it open, does not."""
+        self.ensure_one()
+        return self.viva_parked and self.state == "draft"
 
     def action_view_viva_transactions(self):
         self.ensure_one()

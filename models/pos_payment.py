@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from .viva_transaction import GIVES_BACK
+from .viva_transaction import PAYS
 
 
 class PosPayment(models.Model):
@@ -19,7 +19,7 @@ class PosPayment(models.Model):
             ("unknown", "Unknown"),
             ("proven", "Proven"),
             ("forced", "Accepted by a manager"),
-            ("reversed", "Taken back"),
+            ("reversed", "Given back"),
             ("unproven", "Without proof"),
         ],
         compute="_compute_viva_state",
@@ -44,7 +44,8 @@ class PosPayment(models.Model):
         for payment in viva:
             candidates = by_uuid.get(payment.uuid, transactions.browse()).filtered(
                 lambda transaction, payment=payment: (
-                    transaction.order_uuid == payment.pos_order_id.uuid
+                    transaction.operation in PAYS
+                    and transaction.order_uuid == payment.pos_order_id.uuid
                     and transaction.company_id == payment.company_id
                 )
             )
@@ -62,8 +63,7 @@ class PosPayment(models.Model):
             return "unproven"
         if transaction._reported_reversals() or transaction._is_voided():
             return "reversed"
-        sign = -1 if transaction.operation in GIVES_BACK else 1
-        if self.currency_id.compare_amounts(sign * transaction._booked_amount(), self.amount):
+        if self.currency_id.compare_amounts(transaction._payment_amount(), self.amount):
             return "unproven"
         return "forced" if transaction.is_forced else "proven"
 

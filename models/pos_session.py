@@ -13,7 +13,7 @@ class PosSession(models.Model):
 
     def get_session_orders(self):
         # A parked order belongs to no session until it is recalled.
-        return super().get_session_orders().filtered(lambda order: not order.viva_parked)
+        return super().get_session_orders().filtered(lambda order: not order._viva_is_parked())
 
     def _cannot_close_session(self, bank_payment_method_diffs=None):
         obstacle = self._viva_obstacle()

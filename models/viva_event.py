@@ -227,7 +227,8 @@ class VivaEvent(models.Model):
             if self.received_at < fields.Datetime.now() - timedelta(days=REVERSAL_DAYS):
                 self.sudo().is_processed = True
             return
-        if parent.child_ids.filtered(lambda child: child.origin == "odoo" and child.is_unsettled):
+        own = parent.child_ids.filtered(lambda child: child.origin == "odoo")
+        if own.filtered(lambda child: child.is_unsettled or child.is_forced):
             return  # very likely our own; when its end is known, this event tells nothing new
         self.is_processed = True
         viva_id, amount = data.get("TransactionId"), 0

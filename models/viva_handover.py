@@ -1,3 +1,5 @@
+from markupsafe import escape
+
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
@@ -52,7 +54,7 @@ class VivaHandover(models.Model):
             transaction.activity_schedule(
                 "mail.mail_activity_data_todo",
                 summary=self.env._("Handed over when the session was closed"),
-                note=reason,
+                note=escape(reason),
                 user_id=transaction.account_id.responsible_id.id,
             )
         return handovers

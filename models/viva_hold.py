@@ -77,7 +77,12 @@ class VivaHold(models.Model):
             )[:1]
             hold.captured_amount = hold.preauth_id.captured_amount
 
-    @api.depends("transaction_ids.operation", "transaction_ids.state")
+    @api.depends(
+        "transaction_ids.operation",
+        "transaction_ids.state",
+        "transaction_ids.is_contradicted",
+        "transaction_ids.is_forced",
+    )
     def _compute_state(self):
         for hold in self:
             preauth = hold.transaction_ids.filtered(
@@ -89,7 +94,7 @@ class VivaHold(models.Model):
             elif preauth.state != "approved":
                 hold.state = "asked" if preauth.is_unsettled or not preauth else "failed"
             else:
-                done = ends.filtered(lambda transaction: transaction.state == "approved")
+                done = ends.filtered(lambda transaction: transaction._counts())
                 kinds = done.mapped("operation")
                 hold.state = (
                     "captured"

@@ -1,5 +1,7 @@
 import uuid
 
+from markupsafe import escape
+
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 
@@ -21,6 +23,8 @@ FINAL_NO = ("declined", "cancelled", "failed")
 # Operations that take money, those that give it back, and those of both kinds that change what is left of a parent.
 TAKES_MONEY = ("sale", "capture")
 GIVES_BACK = ("refund", "void")
+# Operations that a payment line of an order stands for; the others pay for nothing.
+PAYS = (*TAKES_MONEY, "refund")
 # Fields that belong to Odoo's own chatter and may be written by it.
 CHATTER = ("message_", "activity_", "my_activity_", "has_message", "rating_", "website_message_")
 
@@ -320,10 +324,22 @@ class VivaTransaction(models.Model):
         orders = self.env["pos.order"].search([("id", operator, value)])
         return [("order_uuid", "in", orders.mapped("uuid"))]
 
-    @api.depends("state", "approved_amount", "child_ids.state", "child_ids.approved_amount")
+    def _counts(self):
+        """It was carried out, by Viva's word or a person's: not when Viva has contradicted the person."""
+        self.ensure_one()
+        return self.state == "approved" and not (self.is_contradicted and not self.is_forced)
+
+    @api.depends(
+        "state",
+        "approved_amount",
+        "child_ids.state",
+        "child_ids.approved_amount",
+        "child_ids.is_contradicted",
+        "child_ids.is_forced",
+    )
     def _compute_reversed_amount(self):
         for transaction in self:
-            approved = transaction.child_ids.filtered(lambda child: child.state == "approved")
+            approved = transaction.child_ids.filtered(lambda child: child._counts())
             reversals = approved.filtered(lambda child: child.operation in GIVES_BACK)
             captures = approved.filtered(lambda child: child.operation == "capture")
             transaction.reversed_amount = sum(reversals.mapped("approved_amount"))
@@ -412,19 +428,38 @@ class VivaTransaction(models.Model):
                 self._tell()
             if (old, state) in states.LATE_APPROVAL:
                 self._alarm_late(old)
-            elif state == "approved" and self.operation in (*TAKES_MONEY, "refund"):
+            elif state == "approved" and self.operation in PAYS:
                 self._alarm_if_paid_otherwise()
-            elif state == "approved" and self.operation == "void" and self.parent_id.is_attached:
-                self._alarm(
-                    self.env._("Voided, but the order is paid with it"),
-                    self.env._(
-                        "The money of %(payment)s went back to the card, and order %(order)s was validated with that "
-                        "payment all the same. Ask the customer for the money, or refund the order.",
-                        payment=self.parent_id.name,
-                        order=self.order_reference,
-                    ),
-                )
+            elif state == "approved" and self.operation == "void":
+                self._alarm_if_void_crossed()
         return moved
+
+    def _alarm_if_void_crossed(self):
+        """Voided, while somebody counts on the money: the order is paid with it, or the accountant has it."""
+        parent = self.parent_id
+        if parent.is_attached:
+            self._alarm(
+                self.env._("Voided, but the order is paid with it"),
+                self.env._(
+                    "The money of %(payment)s went back to the card, and order %(order)s was validated with that payment "
+                    "all the same. Ask the customer for the money, or refund the order.",
+                    payment=parent.name,
+                    order=self.order_reference,
+                ),
+            )
+        elif parent._is_handed_over():
+            self._alarm(
+                self.env._("Voided after it was handed over"),
+                self.env._(
+                    "The money of %s went back to the card after a manager had handed it over to the accountant.",
+                    parent.name,
+                ),
+            )
+
+    def _is_handed_over(self):
+        return bool(
+            self.env["viva.handover"].search_count([("transaction_id", "=", self.id)], limit=1)
+        )
 
     def _alarm_late(self, old):
         """Viva first said no, and has carried the operation out."""
@@ -487,10 +522,9 @@ class VivaTransaction(models.Model):
             if self.order_uuid
             else None
         )
-        handed_over = self.env["viva.handover"].search_count(
-            [("transaction_id", "=", self.id)], limit=1
-        )
-        if order is None or self.is_attached or (order.state == "draft" and not handed_over):
+        if order is None or self.is_attached:
+            return
+        if order.state == "draft" and not self._is_handed_over():
             return
         if self.operation == "refund":
             self._alarm(
@@ -523,7 +557,7 @@ class VivaTransaction(models.Model):
             alarmed.activity_schedule(
                 "mail.mail_activity_data_warning",
                 summary=summary,
-                note=note,
+                note=escape(note),  # it is shown as HTML, and names what a till has sent
                 user_id=self.account_id.responsible_id.id,
             )
 

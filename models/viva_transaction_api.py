@@ -133,7 +133,7 @@ class VivaTransaction(models.Model):
                 # Viva's own answer has settled it; the list only adds what it was made of.
                 transaction._learn_from_list(by_id.get(own))
             elif verdict is None:
-                transaction._settle_no_entry()
+                transaction._settle_no_entry(transaction._is_parent_in(entries))
             else:
                 transaction._settle_entry(verdict, by_id[verdict.transaction_id])
 
@@ -207,18 +207,26 @@ class VivaTransaction(models.Model):
             values["recheck_at"] = fields.Datetime.now() + timedelta(seconds=60)
         self.write(values)
 
-    def _settle_no_entry(self):
-        """Viva's list has nothing of it. That says no only after a long time, and never against an event."""
+    def _is_parent_in(self, entries):
+        parent_id = (self.parent_id.viva_transaction_id or "").lower()
+        return any(entry.transaction_id.lower() == parent_id for entry in entries)
+
+    def _settle_no_entry(self, knows_parent):
+        """Viva's list has nothing of it. That says no only after a long time, and never against an event.
+
+        :param knows_parent: the list shows the payment itself: else it is not the list that would tell
+        """
         if self.state in FINAL_NO:
             goes_on = self._has_success_event() and self._age() < CONTRADICTION_SECONDS
             self.write({"recheck_at": self._later() if goes_on else False})
             return
         if self.state not in UNSETTLED or self._age() <= API_MISSING_AFTER:
             return
-        if self._has_success_event():
-            if (self.state, self.reason) != ("unknown", "contradiction"):
-                self._move("unknown", kind="read", values={"reason": "contradiction"})
-                self.write({"reason": "contradiction"})
+        if self._has_success_event() or not knows_parent:
+            reason = "contradiction" if self._has_success_event() else "no_answer"
+            if (self.state, self.reason) != ("unknown", reason):
+                self._move("unknown", kind="read", values={"reason": reason})
+                self.write({"reason": reason})
             return
         self._move(
             "failed",

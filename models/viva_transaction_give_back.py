@@ -23,7 +23,7 @@ class VivaTransaction(models.Model):
         if self.state != "approved" or self.operation not in ("sale", "capture", "preauth"):
             return 0.0
         children = self.child_ids.filtered(
-            lambda child: child.state == "approved" or child.state in UNSETTLED
+            lambda child: child.state in UNSETTLED or child._counts()
         )
         if self.operation == "preauth" and children:
             # What a capture leaves is released by Viva; a hold in doubt is not touched.
@@ -36,7 +36,9 @@ class VivaTransaction(models.Model):
 
     def _extras(self, left):
         """Tip and surcharge within what is left of a payment, when all of it is given back."""
-        children = self.child_ids.filtered(lambda child: child.state in ("approved", "unknown"))
+        children = self.child_ids.filtered(
+            lambda child: child.state == "unknown" or child._counts()
+        )
         surcharge = max(self.surcharge_amount - sum(children.mapped("surcharge_amount")), 0)
         tip = 0
         if self.tip_booking != "product":
@@ -50,9 +52,18 @@ class VivaTransaction(models.Model):
         """Whether the payment itself was (or may have been) taken back: it pays nothing any more."""
         return bool(
             self.child_ids.filtered(
-                lambda child: child.operation == "void" and child.state in (*UNSETTLED, "approved")
+                lambda child: (
+                    child.operation == "void" and (child.state in UNSETTLED or child._counts())
+                )
             )
         )
+
+    def _is_on_open_order(self, order):
+        """Whether its order is still open in every respect: a cashier may void what was just paid."""
+        paid = self.env["pos.payment"].search_count(
+            [("uuid", "=", self.payment_uuid), ("pos_order_id.state", "!=", "draft")], limit=1
+        )
+        return order.state == "draft" and not paid and not self._is_handed_over()
 
     def _clears_at(self):
         """When this payment is surely cleared (UTC): the first night in Athens after it was made."""

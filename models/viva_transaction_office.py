@@ -72,6 +72,7 @@ class VivaTransaction(models.Model):
               JOIN pos_order ON pos_order.id = pos_payment.pos_order_id
              WHERE pos_order.state IN ('paid', 'done', 'invoiced')
                AND pos_order.uuid = viva_transaction.order_uuid
+               AND viva_transaction.operation IN ('sale', 'capture', 'refund')
                AND NOT EXISTS (
                    SELECT FROM viva_transaction other
                     WHERE other.payment_uuid = viva_transaction.payment_uuid

@@ -92,12 +92,17 @@ class VivaTransaction(models.Model):
                         "The order is paid already: this tip can only be booked in an account of its own."
                     )
                 )
+            if transaction.is_attached and transaction._is_session_closed():
+                raise UserError(
+                    env._("The session is closed: book this tip in accounting, by a journal entry.")
+                )
             if booking == "account" and not transaction.payment_method_id.viva_tip_account_id:
                 raise UserError(
                     env._("This payment method has no account for tips. Put the tip on the order.")
                 )
             transaction.write({"tip_booking": booking})
-            transaction._step("person", note=env._("Tip booked: %s", booking))
+            labels = dict(transaction._fields["tip_booking"]._description_selection(env))
+            transaction._step("person", note=env._("Tip booked: %s", labels[booking]))
 
         in_ledger(self.env, work)
         return self._statuses(ids)[0]
@@ -383,8 +388,9 @@ class VivaTransaction(models.Model):
 
     @api.model
     def _panel_holds(self, query, session):
-        domain = Domain("company_id", "=", session.company_id.id) & Domain(
-            "state", "in", ("asked", "open", "unknown")
+        # A parked order has to be found whatever became of its hold.
+        domain = Domain("company_id", "=", session.company_id.id) & (
+            Domain("state", "in", ("asked", "open", "unknown")) | Domain("parked_at", "!=", False)
         )
         if query["text"]:
             domain &= Domain("display_name", "ilike", query["text"])

@@ -8,7 +8,7 @@ from odoo.exceptions import AccessError, UserError
 
 from ..drivers import exponent, to_minor
 from .ledger import in_ledger, own_cursor
-from .viva_transaction import GIVES_BACK, TAKES_MONEY
+from .viva_transaction import GIVES_BACK, PAYS, TAKES_MONEY
 from .viva_transaction_record import TERMINAL_FREE_AFTER_ABORT
 
 MANAGER = "viva_payments.group_viva_manager"
@@ -130,11 +130,15 @@ class VivaTransaction(models.Model):
         tip = 0 if self.tip_booking == "product" else self.tip_amount
         return self.currency_id.round(self.approved_amount - tip - self.surcharge_amount)
 
+    def _payment_amount(self):
+        """The amount of the payment line that this stands for; negative when money went back."""
+        return -self._booked_amount() if self.operation in GIVES_BACK else self._booked_amount()
+
     def _net_amount(self):
         """What of the order this payment has brought in (or, of a refund, paid out), less what was given back."""
         self.ensure_one()
         reversals = self.child_ids.filtered(
-            lambda child: child.operation in GIVES_BACK and child.state == "approved"
+            lambda child: child.operation in GIVES_BACK and child._counts()
         )
         given_back = sum(reversal._booked_amount() for reversal in reversals)
         return self.currency_id.round(self._booked_amount() - given_back)
@@ -144,7 +148,7 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         return (
             self.state == "approved"
-            and self.operation in (*TAKES_MONEY, "refund")
+            and self.operation in PAYS
             and self.currency_id.compare_amounts(self._net_amount(), 0) > 0
         )
 
@@ -156,6 +160,11 @@ class VivaTransaction(models.Model):
         if self.operation in GIVES_BACK:
             return -self.tip_amount if self.parent_id.tip_booking == "account" else 0.0
         return self.tip_amount if self.tip_booking == "account" else 0.0
+
+    def _is_session_closed(self):
+        """Whether the session in which its payment is booked is closed."""
+        payment = self.env["pos.payment"].search([("uuid", "=", self.payment_uuid)], limit=1)
+        return payment.session_id.state == "closed"
 
     def _has_open_tip(self):
         """Nobody has decided yet how the customer's tip is booked."""

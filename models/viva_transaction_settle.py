@@ -153,6 +153,17 @@ class VivaTransaction(models.Model):
             second_look = values.get("recheck_at", False)
             self.write({"is_forced": False, "is_contradicted": True, "recheck_at": second_look})
             self._step("read", note=outcome.message, raw=dict(outcome.raw))
+            self._alarm_denied()
+        else:
+            second_look = values.get("recheck_at", False)
+            self.write({"is_forced": False, "is_contradicted": False, "recheck_at": second_look})
+            self._step(
+                "read", note=self.env._("Viva confirms what was decided."), raw=dict(outcome.raw)
+            )
+
+    def _alarm_denied(self):
+        """A person has said that it was carried out; Viva says that it was not."""
+        if self.operation in TAKES_MONEY:
             self._alarm(
                 self.env._("Booked as paid, but Viva did not charge"),
                 self.env._(
@@ -160,12 +171,15 @@ class VivaTransaction(models.Model):
                     self.forced_reason,
                 ),
             )
-        else:
-            second_look = values.get("recheck_at", False)
-            self.write({"is_forced": False, "is_contradicted": False, "recheck_at": second_look})
-            self._step(
-                "read", note=self.env._("Viva confirms what was decided."), raw=dict(outcome.raw)
-            )
+            return
+        self._alarm(
+            self.env._("Accepted as done, but Viva did not do it"),
+            self.env._(
+                "A manager has accepted it (%(why)s). Viva says that it was not carried out: %(what)s. It may be tried again.",
+                why=self.forced_reason,
+                what=self._headline(),
+            ),
+        )
 
     def _contradict_forced(self, reason, outcome):
         """Viva tells of a payment that is not the one that a person has decided about. Told once."""

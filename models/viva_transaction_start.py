@@ -143,7 +143,7 @@ class VivaTransaction(models.Model):
         """Whether the user of the browser decides nothing on this till (see bridges)."""
         return False
 
-    def _person_for(self, request, config, order):
+    def _person_for(self, request, config, order, parent):
         """The person who allows this request, where it needs more than a cashier."""
         operation, via = request["operation"], request["via"]
         if operation == "refund" and not request["parent_attempt"]:
@@ -151,7 +151,7 @@ class VivaTransaction(models.Model):
             return self._authorising_person(UNREFERENCED, config, None)
         if via == "api" and operation in ("void", "refund"):
             return self._authorising_person(MANAGER, config, request["credentials"])
-        if operation == "refund" or (operation == "void" and order.state != "draft"):
+        if operation == "refund" or (operation == "void" and not parent._is_on_open_order(order)):
             return self._authorising_person(GIVE_BACK, config, request["credentials"])
         return self.env.user
 
@@ -166,7 +166,11 @@ class VivaTransaction(models.Model):
         session, method = self._session_and_method(request)
         parent = self._parent_of(request)
         order = self._order_of(request, session, parent)
-        person = self.env.user if abandoned else self._person_for(request, session.config_id, order)
+        person = (
+            self.env.user
+            if abandoned
+            else self._person_for(request, session.config_id, order, parent)
+        )
         # How a hold is released is not documented: the administrator knows which way works.
         via = parent.account_id.release_by if request["operation"] == "release" else request["via"]
         terminal = (
@@ -267,9 +271,11 @@ class VivaTransaction(models.Model):
         if not parent:
             if not request["unreferenced"]:
                 raise Refused(self.env._("Choose the original payment."), "parent")
-            return values, Limits(order=-self._total_minor(order))
+            return values, Limits(order=self._limit_minor(order, gives_back=True))
         if parent.operation not in TAKES_MONEY:
             raise Refused(self.env._("Only money that was taken can be given back."), "parent")
+        if not parent.is_attached:
+            raise Refused(self.env._("It is on no paid order: void it."), "parent")
         refunded = order.lines.refunded_orderline_id.order_id
         if parent.order_uuid not in refunded.mapped("uuid"):
             raise Refused(
@@ -278,7 +284,7 @@ class VivaTransaction(models.Model):
                 ),
                 "parent",
             )
-        most = -self._total_minor(order)
+        most = self._limit_minor(order, gives_back=True)
         net = parent.currency_id.round(parent._net_amount())
         if parent.currency_id.compare_amounts(values["amount"], net) == 0:
             # All of it: what the customer paid beyond the order goes back with it.
@@ -447,16 +453,13 @@ class VivaTransaction(models.Model):
             raise Refused(refusal, "terminal")
         return terminal
 
-    @staticmethod
-    def _total_minor(order):
-        return to_minor(order.amount_total, order.currency_id.name)
-
     @api.model
-    def _limit_minor(self, order):
-        """The most that cards may bring in for an order, in minor units."""
-        return self._total_minor(order) + to_minor(
-            order.config_id.rounding_method.rounding or 0, order.currency_id.name
-        )
+    def _limit_minor(self, order, *, gives_back=False):
+        """The most that cards may bring in for an order (pay out on a refund), in minor units."""
+        currency = order.currency_id.name
+        total = to_minor(order.amount_total, currency)
+        rounding = to_minor(order.config_id.rounding_method.rounding or 0, currency)
+        return (-total if gives_back else total) + rounding
 
     # -- refused ---------------------------------------------------------------------------------
 

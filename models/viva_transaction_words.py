@@ -19,9 +19,13 @@ class VivaTransaction(models.Model):
             words = self.env._(
                 "Viva reports something else than was decided by hand. Tell a manager."
             )
-        elif self.is_contradicted:
+        elif self.is_contradicted and self.operation in TAKES_MONEY:
             words = self.env._(
                 "Booked as paid, but Viva says that the card was not charged. Tell a manager."
+            )
+        elif self.is_contradicted:
+            words = self.env._(
+                "Accepted as done, but Viva says that it was not carried out. Tell a manager."
             )
         return words
 
@@ -159,6 +163,12 @@ class VivaTransaction(models.Model):
             "configuration": self.env._(
                 "Terminal %s is not set up for this payment. Nothing was charged. Ask an administrator.",
                 terminal,
+            ),
+            "installments_not_enabled": self.env._(
+                "Installments are not enabled for this terminal. Nothing was charged. Send it again without them."
+            ),
+            "tip_not_enabled": self.env._(
+                "Tips are not enabled for this terminal. Nothing was charged. Ask an administrator."
             ),
             "not_enabled": self.env._(
                 "Viva has not enabled this kind of payment for the terminal. Ask an administrator."

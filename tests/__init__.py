@@ -9,6 +9,7 @@ from . import (
     test_give_back,
     test_holds,
     test_hostile,
+    test_hostile_money,
     test_i18n,
     test_install,
     test_job,
