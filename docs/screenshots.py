@@ -322,6 +322,7 @@ def give_back(album: Album, shop: Shop, till: Till) -> None:
     album.take("till-refund-choices", page)
     dialog.get_by_role("button", name="Give back the whole payment").click()
     till.ask("Give all back").locator(".btn-primary").click()
+    till.panel("paid")
     till.panel("waiting")
     album.take("till-refund-rest", page)
     shop.at_terminal("tap")
