@@ -364,6 +364,19 @@ export class VivaMoneyBack {
     // -- from the panel --------------------------------------------------------------------------
 
     /**
+     * Whether a closed order is paid with this payment. Money may be on none: then it goes back by itself.
+     *
+     * @returns {Promise<boolean|undefined>} nothing: the order could not be read, and the cashier has been told
+     */
+    async isOnClosedSale(card) {
+        if (!card.order_id || ["draft", "cancel"].includes(card.order_state)) {
+            return false;
+        }
+        const order = await this._loadOrder(card);
+        return order && order.payment_ids.some(({ uuid }) => uuid === card.payment_uuid);
+    }
+
+    /**
      * Make the refund order of a closed sale and go to its payment screen, which gives everything that is left on
      * this card back at once.
      *

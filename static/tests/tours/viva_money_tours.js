@@ -97,7 +97,7 @@ tours.add("viva_refund_without_right", {
             ReceiptScreen.isShown(),
             ReceiptScreen.clickNextOrder(),
             Viva.openPanel("session"),
-            Viva.actOn("Visa", "refund"),
+            Viva.actOn("Visa", "void"),
             onScreen("You may not give money back by card"),
             Viva.answer("Ok"),
         ].flat(),

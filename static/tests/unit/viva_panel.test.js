@@ -214,6 +214,31 @@ test("of a closed sale everything or a part goes back", async () => {
     expect(".viva-panel").toHaveCount(0);
 });
 
+test("void: of a closed sale the order goes back, money that is on none goes back by itself", async () => {
+    const card = makeCard({ payment_uuid: "of-the-sale", actions: [makeAction("void")] });
+    const { store, server } = await showPanel({ cards: [card] });
+    patchWithCleanup(store.viva.moneyBack, {
+        _loadOrder: async () => ({ payment_ids: [{ uuid: "of-the-sale" }] }),
+        refundAll: async () => expect.step("refund order") && false,
+    });
+    await click(".viva-card-head");
+    await settle();
+    await click("[data-action=void]");
+    await settle();
+    expect(queryText(".modal-body p")).toMatch(/A refund of order/);
+    await click(".modal-footer .btn-primary");
+    await settle();
+    expect.verifySteps(["refund order"]);
+    patchWithCleanup(store.viva.moneyBack, {
+        _loadOrder: async () => ({ payment_ids: [{ uuid: "another" }] }),
+    });
+    await click("[data-action=void]");
+    await settle();
+    await click(".modal-footer .btn-primary");
+    await settle();
+    expect(server.started[0].operation).toBe("void");
+});
+
 test("who may not is told who may, before anything is made", async () => {
     const card = makeCard({ actions: [makeAction("refund", { needs_manager: true })] });
     const { store, server } = await showPanel({ cards: [card] });

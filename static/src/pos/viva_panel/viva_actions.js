@@ -29,8 +29,7 @@ export class VivaActions {
         }
         switch (action.name) {
             case "void":
-                // Of a closed sale the order goes back, too: stock, taxes and session follow.
-                return isRefundable(card) ? this._refundAll(card) : this._void(card);
+                return this._giveBack(card);
             case "refund":
                 return this._refund(card, action);
             case "capture":
@@ -60,9 +59,18 @@ export class VivaActions {
         }
     }
 
-    /** Money of an order that is still open, or of none that is paid with it. */
+    /** Of a closed sale the order goes back, too: stock, taxes and session follow. Of any other only the money. */
+    async _giveBack(card) {
+        const isOnSale = await this.till.moneyBack.isOnClosedSale(card);
+        if (isOnSale) {
+            await this._refundAll(card);
+        } else if (isOnSale === false) {
+            await this._void(card);
+        }
+    }
+
     _void(card) {
-        const ended = this.till.moneyBack.voidPayment({
+        return this.till.moneyBack.voidPayment({
             attempt: card.attempt,
             order_uuid: card.order_uuid,
             amountMinor: card.left_minor || card.amount_minor,
@@ -70,7 +78,6 @@ export class VivaActions {
             title: card.title,
             started: (attempt) => this.panel.follow(attempt),
         });
-        return ended;
     }
 
     async _refund(card, { partial }) {
@@ -161,9 +168,4 @@ export class VivaActions {
             { webPrintFallback: true }
         );
     }
-}
-
-/** Whether a paid order stands behind the payment, of which a refund can be made. */
-function isRefundable(card) {
-    return card.actions.some(({ name, possible }) => name === "refund" && possible);
 }
