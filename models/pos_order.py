@@ -80,6 +80,12 @@ class PosOrder(models.Model):
                       AND (proof.approved_amount - COALESCE(proof.surcharge_amount, 0)
                           - CASE WHEN proof.tip_booking = 'product' THEN 0 ELSE COALESCE(proof.tip_amount, 0) END)
                           * CASE WHEN proof.operation = 'refund' THEN -1 ELSE 1 END = payment.amount
+                      AND (COALESCE(proof.tip_booking, '') != 'product' OR proof.tip_amount <= (
+                          SELECT COALESCE(SUM(line.price_subtotal_incl), 0)
+                            FROM pos_order_line line
+                            JOIN pos_config config ON config.tip_product_id = line.product_id
+                           WHERE line.order_id = pos_order.id AND config.id = pos_order.config_id
+                      ))
                       AND NOT EXISTS (
                           SELECT FROM viva_transaction child
                            WHERE child.parent_id = proof.id
@@ -258,6 +264,15 @@ class PosOrder(models.Model):
         if self.currency_id.is_zero(self.amount_total - self.amount_paid):
             self._process_saved_order(False)
         return True
+
+    def _viva_carries_tip(self, transaction):
+        """A tip that counts as part of the order is a line of it: it is never change."""
+        if transaction.tip_booking != "product":
+            return True
+        product = self.config_id.tip_product_id
+        lines = self.lines.filtered(lambda line: product and line.product_id == product)
+        carried = sum(lines.mapped("price_subtotal_incl"))
+        return self.currency_id.compare_amounts(transaction.tip_amount, carried) <= 0
 
     def _viva_proven(self):
         return self.payment_ids.filtered(lambda payment: payment.viva_state in ("proven", "forced"))

@@ -65,6 +65,8 @@ class PosPayment(models.Model):
             return "reversed"
         if self.currency_id.compare_amounts(transaction._payment_amount(), self.amount):
             return "unproven"
+        if not self.pos_order_id._viva_carries_tip(transaction):
+            return "unproven"
         return "forced" if transaction.is_forced else "proven"
 
     def _viva_headline(self):

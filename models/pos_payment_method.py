@@ -97,6 +97,17 @@ class PosPaymentMethod(models.Model):
         # A broken terminal is replaced while the shop is open; what is asked for next may change too.
         return super()._is_write_forbidden(fields - _CHANGED_WHILE_OPEN)
 
+    def write(self, vals):
+        if vals.get("use_payment_terminal", CODE) != CODE:
+            used = self.env["viva.transaction"].sudo()
+            if used.search_count([("payment_method_id", "in", self.ids)], limit=1):
+                raise UserError(
+                    self.env._(
+                        "This payment method has taken card payments through Viva. Archive it and create another one."
+                    )
+                )
+        return super().write(vals)
+
     @api.onchange("use_payment_terminal")
     def _onchange_use_payment_terminal(self):
         result = super()._onchange_use_payment_terminal()

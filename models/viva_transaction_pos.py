@@ -9,6 +9,7 @@ from odoo.exceptions import AccessError, UserError
 from ..drivers import exponent, to_minor
 from .ledger import in_ledger, own_cursor
 from .viva_transaction import GIVES_BACK, PAYS, TAKES_MONEY
+from .viva_transaction_api import API_MISSING_AFTER
 from .viva_transaction_record import TERMINAL_FREE_AFTER_ABORT
 
 MANAGER = "viva_payments.group_viva_manager"
@@ -194,6 +195,8 @@ class VivaTransaction(models.Model):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
             if not transaction._may_decide():
                 raise UserError(env._("This payment needs no decision: %s", transaction.message))
+            if state == "failed" and transaction.via == "api":
+                transaction._refuse_hasty_no()
             if state == "failed" and transaction._may_be_live():
                 raise UserError(
                     env._(
@@ -216,6 +219,20 @@ class VivaTransaction(models.Model):
             transaction._move(state, kind="person", note=f"{person.name}: {reason}", values=values)
 
         in_ledger(self.env, work)
+
+    def _refuse_hasty_no(self):
+        """Viva's list may lag, and has no idempotency behind it: a no comes late, and never against an event."""
+        if self._has_success_event():
+            raise UserError(
+                self.env._("Viva has reported that it was carried out. Look into Viva's portal.")
+            )
+        if self._age() <= API_MISSING_AFTER:
+            raise UserError(
+                self.env._(
+                    "Viva may still be working on it. %s minutes after it was asked for it can be marked as not done.",
+                    API_MISSING_AFTER // 60,
+                )
+            )
 
     def _may_be_live(self):
         """Whether the request may still be on the terminal: no end is known, nor was it cancelled long ago."""

@@ -10,6 +10,8 @@ from .viva_transaction_record import Limits, Refused
 
 GIVE_BACK = "viva_payments.group_viva_refund"
 UNREFERENCED = "viva_payments.group_viva_unreferenced_refund"
+# Identity, not value: a context that arrives over RPC can never contain this very object.
+OFFICE = object()
 _NEEDS_PAYMENT = ("sale", "capture", "refund")
 _NEEDS_PARENT = ("capture", "void", "release")
 _MOST_INSTALLMENTS = 36
@@ -117,14 +119,15 @@ class VivaTransaction(models.Model):
     # -- rights ----------------------------------------------------------------------------------
 
     @api.model
-    def _authorising_person(self, group, config, credentials):
+    def _authorising_person(self, group, configs, credentials):
         """Who allows an operation that needs a right: the user himself, or a manager who stands by.
 
+        :param configs: the tills that have to do with it
         :raise AccessError: nobody does
         """
         if credentials:
             return self._deciding_person(credentials)
-        if self.env.user.has_group(group) and not self._needs_credentials(config):
+        if self.env.user.has_group(group) and not self._needs_credentials(configs):
             return self.env.user
         if group == UNREFERENCED:
             raise AccessError(
@@ -139,20 +142,27 @@ class VivaTransaction(models.Model):
         raise AccessError(self.env._("You may not give money back by card. Call a manager."))
 
     @api.model
-    def _needs_credentials(self, config):
-        """Whether the user of the browser decides nothing on this till (see bridges)."""
+    def _needs_credentials(self, configs):
+        """Whether the user of the browser decides nothing on one of these tills (see bridges)."""
         return False
 
-    def _person_for(self, request, config, order, parent):
+    @api.model
+    def _in_office(self):
+        """For the back office, where every login is a person's own: credentials of a till are not asked for."""
+        return self.with_context(viva_place=OFFICE)
+
+    def _person_for(self, request, session, order, parent):
         """The person who allows this request, where it needs more than a cashier."""
+        # Not only the till that the request names: another one may be without employee login.
+        configs = session.config_id | order.config_id | parent.pos_config_id
         operation, via = request["operation"], request["via"]
         if operation == "refund" and not request["parent_attempt"]:
             # A manager's own right does not include it: it is not to be had by credentials either.
-            return self._authorising_person(UNREFERENCED, config, None)
+            return self._authorising_person(UNREFERENCED, configs, None)
         if via == "api" and operation in ("void", "refund"):
-            return self._authorising_person(MANAGER, config, request["credentials"])
+            return self._authorising_person(MANAGER, configs, request["credentials"])
         if operation == "refund" or (operation == "void" and not parent._is_on_open_order(order)):
-            return self._authorising_person(GIVE_BACK, config, request["credentials"])
+            return self._authorising_person(GIVE_BACK, configs, request["credentials"])
         return self.env.user
 
     # -- what it means ---------------------------------------------------------------------------
@@ -166,11 +176,7 @@ class VivaTransaction(models.Model):
         session, method = self._session_and_method(request)
         parent = self._parent_of(request)
         order = self._order_of(request, session, parent)
-        person = (
-            self.env.user
-            if abandoned
-            else self._person_for(request, session.config_id, order, parent)
-        )
+        person = self.env.user if abandoned else self._person_for(request, session, order, parent)
         # How a hold is released is not documented: the administrator knows which way works.
         via = parent.account_id.release_by if request["operation"] == "release" else request["via"]
         terminal = (

@@ -139,12 +139,49 @@ class TestTips(VivaCase):
         status = self.ledger.pos_book_tip(request["attempt"], "product")
         self.assertEqual(status["tip_booking"], "product")
         self.assertEqual(self.transaction(request["attempt"])._booked_amount(), 21.99)
-        order.lines.price_unit = order.lines.price_subtotal_incl = order.amount_total = 21.99
+        self.add_tip(order, 2.0)
         self.validate(order, request)
         self.assertEqual(order.payment_ids.viva_state, "proven")
         self.assertFalse(order.viva_has_unproven)
         self.assertNotIn(order, self.env["pos.order"].search([("viva_has_unproven", "=", True)]))
         self.assertFalse(self.session._viva_obstacle())
+
+    def add_tip(self, order, tip):
+        """The tip as a line of the order, as the till adds it."""
+        self.config.tip_product_id = self.env.ref("point_of_sale.product_product_tip")
+        values = {"price_unit": tip, "price_subtotal": tip, "price_subtotal_incl": tip, "qty": 1}
+        product = {"product_id": self.config.tip_product_id.id}
+        order.write(
+            {"lines": [(0, 0, {**product, **values})], "amount_total": order.amount_total + tip}
+        )
+
+    def test_tip_is_no_change(self):
+        """Counted as part of the order, but not on it: the difference would come out of the drawer."""
+        order, request, _status = self.tipped()
+        self.ledger.pos_book_tip(request["attempt"], "product")
+        order.with_user(self.cashier).add_payment(
+            {
+                "pos_order_id": order.id,
+                "payment_method_id": self.method.id,
+                "uuid": request["payment_uuid"],
+                "amount": 21.99,
+                "payment_status": "done",
+            }
+        )
+        order.with_user(self.cashier).add_payment(
+            {
+                "pos_order_id": order.id,
+                "payment_method_id": self.cash.id,
+                "amount": -2.0,
+                "is_change": True,
+            }
+        )
+        order.with_user(self.cashier).action_pos_order_paid()
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertTrue(order.viva_has_unproven)
+        self.assertIn(order, self.env["pos.order"].search([("viva_has_unproven", "=", True)]))
+        self.assertTrue(self.session._viva_obstacle())
 
     def test_account_is_booked_at_closing(self):
         account = self.env["account.account"].create(

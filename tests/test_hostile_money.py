@@ -251,6 +251,33 @@ class TestHostileMoney(GiveBackCase):
         self.assertEqual(status["reason"], "order_open")
         self.assert_back(500)
 
+    def test_hasty_no_of_a_manager(self):
+        order, sale = self.paid()
+        self.clear(sale)
+        refund = self.refund_order(order)
+        self.simulator.control(
+            "POST", "faults", {"drop_reverse_response": 1, "transactions_lag_s": 60}
+        )
+        values = {"refund": refund, "by": self.manager, "via": "api"}
+        _refund, request, _status = self.refund(order, sale, 500, **values)
+        wizard = self.env["viva.decide.wizard"].with_user(self.manager)
+        wizard = wizard.create(
+            {
+                "transaction_id": self.transaction(request["attempt"]).id,
+                "decision": "failed",
+                "reason": "nothing on the slip",
+            }
+        )
+        with self.assertRaisesRegex(UserError, "may still be working"):
+            wizard.action_decide()
+        self.assert_back(500)
+
+    def test_method_that_was_used_stays_what_it_is(self):
+        self.paid()
+        self.session.action_pos_session_closing_control()
+        with self.assertRaises(UserError):
+            self.method.write({"use_payment_terminal": False, "payment_method_type": "none"})
+
     def test_signs_of_what_is_attached(self):
         order, sale = self.paid(1785)
         refund = self.refund_order(order)
@@ -283,3 +310,18 @@ class TestHostileMoney(GiveBackCase):
         notes = self.transaction(request["attempt"]).activity_ids.mapped("note")
         self.assertTrue(notes)
         self.assertFalse([note for note in notes if "<a" in note])
+
+    def test_dialog_shows_no_payment_of_another_company(self):
+        _order, sale = self.paid()
+        other = self.env["res.company"].create({"name": "Other"})
+        stranger = self.refunder.copy(
+            {
+                "login": "viva_stranger_3",
+                "company_id": other.id,
+                "company_ids": [Command.set(other.ids)],
+            }
+        )
+        wizard = self.env["viva.operation.wizard"].with_user(stranger)
+        wizard = wizard.with_context(allowed_company_ids=other.ids)
+        with self.assertRaises(AccessError):
+            wizard.create({"parent_id": self.transaction(sale["attempt"]).id})

@@ -62,12 +62,12 @@ class VivaOperationWizard(models.TransientModel):
     )
     terminal_ids = fields.Many2many("viva.terminal", compute="_compute_place")
     session_id = fields.Many2one("pos.session", "POS session", compute="_compute_place")
-    currency_id = fields.Many2one(related="parent_id.currency_id")
-    approved_amount = fields.Monetary(related="parent_id.approved_amount")
-    reversed_amount = fields.Monetary(related="parent_id.reversed_amount")
-    left_amount = fields.Monetary(related="parent_id.left_amount")
-    order_reference = fields.Char(related="parent_id.order_reference")
-    is_demo = fields.Boolean(related="parent_id.is_demo")
+    currency_id = fields.Many2one(related="parent_id.currency_id", related_sudo=False)
+    approved_amount = fields.Monetary(related="parent_id.approved_amount", related_sudo=False)
+    reversed_amount = fields.Monetary(related="parent_id.reversed_amount", related_sudo=False)
+    left_amount = fields.Monetary(related="parent_id.left_amount", related_sudo=False)
+    order_reference = fields.Char(related="parent_id.order_reference", related_sudo=False)
+    is_demo = fields.Boolean(related="parent_id.is_demo", related_sudo=False)
     card = fields.Char(compute="_compute_operation")
     amount = fields.Monetary(compute="_compute_amount", store=True, readonly=False)
     order_id = fields.Many2one(
@@ -87,6 +87,18 @@ class VivaOperationWizard(models.TransientModel):
         compute="_compute_transaction",
     )
     rest = fields.Char(compute="_compute_rest")
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        wizards = super().create(vals_list)
+        wizards.parent_id.check_access("read")
+        return wizards
+
+    def write(self, vals):
+        result = super().write(vals)
+        if "parent_id" in vals:
+            self.parent_id.check_access("read")
+        return result
 
     # -- what it is about ------------------------------------------------------------------------
 
@@ -361,7 +373,7 @@ class VivaOperationWizard(models.TransientModel):
         """Start it. Asked again (a lost reply, a double press), the same attempt never sends twice."""
         self.ensure_one()
         self._require_right()
-        status = self.env["viva.transaction"].pos_start(self._request())
+        status = self.env["viva.transaction"]._in_office().pos_start(self._request())
         self.refusal = status["message"] if status["state"] == "refused" else False
         return self._then("follow")
 

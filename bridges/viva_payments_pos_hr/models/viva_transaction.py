@@ -1,4 +1,5 @@
 from odoo import api, models
+from odoo.addons.viva_payments.models.viva_transaction_start import OFFICE
 from odoo.exceptions import AccessError, UserError
 
 MANAGER = "viva_payments.group_viva_manager"
@@ -55,9 +56,11 @@ class VivaTransaction(models.Model):
         )
 
     @api.model
-    def _needs_credentials(self, config):
+    def _needs_credentials(self, configs):
         """On a till with employee login whoever uses the browser gives no money back by that login alone."""
-        return bool(config.module_pos_hr) or super()._needs_credentials(config)
+        if self.env.context.get("viva_place") is OFFICE:
+            return super()._needs_credentials(configs)
+        return any(configs.mapped("module_pos_hr")) or super()._needs_credentials(configs)
 
     @api.model
     def _deciding_person(self, credentials):

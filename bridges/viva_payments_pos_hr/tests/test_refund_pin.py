@@ -41,6 +41,18 @@ class TestRefundPin(VivaCase):
         )
         self.assertEqual([row["amount"] for row in self.given_back()], [1999])
 
+    def test_not_through_a_till_without_employees(self):
+        order, sale = self.sell()
+        refund = self.refund_order(self.validate(order, sale))
+        other = self.config.copy({"name": "Open till", "module_pos_hr": False})
+        other.with_user(self.cashier).open_ui()
+        session = other.current_session_id
+        session.set_opening_control(0, "")
+        values = {"parent_attempt": sale["attempt"], "pos_session_id": session.id}
+        with self.assertRaises(AccessError):
+            self.start("refund", refund, by=self.manager, **values)
+        self.assertEqual(self.given_back(), [])
+
     def test_wrong_pin(self):
         with self.assertRaisesRegex(UserError, "Wrong PIN"):
             self.refund(self.cashier, credentials={"employee_id": self.maria.id, "pin": "0000"})
