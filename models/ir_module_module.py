@@ -17,4 +17,12 @@ class IrModuleModule(models.Model):
                         ", ".join(unsettled.mapped("name")),
                     )
                 )
+            holds = self.env["viva.hold"].sudo().search([("state", "=", "open")])
+            if holds:
+                raise UserError(
+                    self.env._(
+                        "Viva.com Payments cannot be uninstalled while money is on hold: %s. Capture or release it first.",
+                        ", ".join(holds.mapped("name")),
+                    )
+                )
         return super().button_uninstall()

@@ -32,7 +32,7 @@ class PosConfig(models.Model):
             decides = not transactions._needs_credentials(config)
             user = self.env.user
             config.viva_may_give_back = decides and user.has_group(GIVE_BACK)
-            config.viva_may_unreferenced = user.has_group(UNREFERENCED)
+            config.viva_may_unreferenced = decides and user.has_group(UNREFERENCED)
             config.viva_may_manage = decides and user.has_group(MANAGER)
 
     @api.depends("currency_id")

@@ -144,6 +144,8 @@ class PosOrder(models.Model):
             self._viva_refuse_other_identity(vals["uuid"])
         if "session_id" in vals:
             self._viva_refuse_other_session(vals["session_id"])
+        if vals.get("state", "draft") not in ("draft", "cancel"):
+            self._viva_refuse_closed_session()
         if vals.get("state", "draft") != "draft":
             vals = {**vals, "viva_parked": False}
         return super().write(vals)
@@ -155,12 +157,29 @@ class PosOrder(models.Model):
         return {name: value for name, value in vals.items() if name != "viva_parked"}
 
     def _viva_refuse_other_session(self, session_id):
-        """A paid order is closed with its own session: there its card payments are checked."""
+        """Where an order is closed its card payments are checked: not in a session that is closed already."""
+        closed = self.env["pos.session"].browse(session_id).sudo().state == "closed"
         moved = self.filtered(
-            lambda order: order.state != "draft" and order.session_id.id != session_id
+            lambda order: order.session_id.id != session_id and (closed or order.state != "draft")
         )
         if moved.sudo().viva_transaction_ids:
-            raise UserError(self.env._("A paid order with card payments stays in its session."))
+            raise UserError(
+                self.env._(
+                    "An order with card payments stays in its session, or goes into one that is open."
+                )
+            )
+
+    def _viva_refuse_closed_session(self):
+        """An order with card payments is not paid in a session whose books are closed: nobody would see it."""
+        late = self.filtered(
+            lambda order: order.state == "draft" and order.session_id.state == "closed"
+        )
+        if late.sudo().viva_transaction_ids:
+            raise UserError(
+                self.env._(
+                    "The session of this order is closed. Recall the order at the till first."
+                )
+            )
 
     def _viva_refuse_other_identity(self, uuid):
         """The ledger knows orders by their uuid: one with card operations keeps it, and no other takes it."""
@@ -208,7 +227,7 @@ class PosOrder(models.Model):
         if self.state != "draft":
             raise UserError(self.env._("This order is not open any more."))
         approved = self._viva_charged().filtered(
-            lambda transaction: transaction.state == "approved"
+            lambda transaction: transaction.state == "approved" and not transaction._is_voided()
         )
         if not approved:
             raise UserError(self.env._("There is no approved card payment for this order."))
@@ -259,7 +278,9 @@ class PosOrder(models.Model):
         begun = self.payment_ids.filtered(
             lambda payment: payment.payment_status not in (False, "done")
         )
-        (begun - self._viva_proven()).unlink()
+        begun.filtered(
+            lambda payment: payment.viva_state not in ("proven", "forced", "open", "unknown")
+        ).unlink()
         self.amount_paid = sum(self.payment_ids.mapped("amount"))
         if self.currency_id.is_zero(self.amount_total - self.amount_paid):
             self._process_saved_order(False)
@@ -273,9 +294,6 @@ class PosOrder(models.Model):
         lines = self.lines.filtered(lambda line: product and line.product_id == product)
         carried = sum(lines.mapped("price_subtotal_incl"))
         return self.currency_id.compare_amounts(transaction.tip_amount, carried) <= 0
-
-    def _viva_proven(self):
-        return self.payment_ids.filtered(lambda payment: payment.viva_state in ("proven", "forced"))
 
     # -- parked with a hold --------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ class VivaEvent(models.Model):
             and isinstance(recipient, str)
             and recipient.lower() == account.merchant_id.lower()
         ):
-            transaction = self._find_transaction(account, data)
+            transaction = self._find_transaction(account, data, event_type)
         is_news = self._needs_processing(event_type, transaction)
         values = (
             account.id,
@@ -146,18 +146,23 @@ class VivaEvent(models.Model):
         return str(uuid.uuid5(uuid.NAMESPACE_OID, content))
 
     @api.model
-    def _find_transaction(self, account, data):
+    def _find_transaction(self, account, data, event_type):
         """The transaction that an event speaks about: by our reference, our session, or Viva's transaction."""
-        keys = [
-            ("merchant_reference", data.get("MerchantTrns") or data.get("MerchantReference")),
-            ("session_id", data.get("SessionId")),
-            ("viva_transaction_id", data.get("ParentId")),
+        own = [
+            ("merchant_reference", data.get("MerchantTrns") or data.get("MerchantReference"), []),
+            ("session_id", data.get("SessionId"), []),
         ]
+        keys = [*own, ("viva_transaction_id", data.get("ParentId"), [])]
+        if event_type == REVERSAL:
+            # A reversal may carry the reference of what it reverses, or even of the first payment of that card:
+            # the parent is the better witness, unless it is an operation of ours that gives money back.
+            back = [("operation", "in", ("refund", "void", "release"))]
+            keys = [*((field, value, back) for field, value, _none in own), keys[-1], *own]
         transactions = self.env["viva.transaction"]
-        for field, value in keys:
+        for field, value, more in keys:
             if _is_identifier(value, 255):
                 found = transactions.search_fetch(
-                    [(field, "=", value), ("account_id", "=", account.id)],
+                    [(field, "=", value), ("account_id", "=", account.id), *more],
                     ["state", "operation", "attempt", "order_uuid", "pos_config_id"],
                     limit=1,
                 )
@@ -231,6 +236,10 @@ class VivaEvent(models.Model):
         if own.filtered(lambda child: child.is_unsettled or child.is_forced):
             return  # very likely our own; when its end is known, this event tells nothing new
         self.is_processed = True
+        if parent.operation == "preauth" and parent.captured_amount:
+            # What a capture has left becomes free: that is as it should be.
+            parent._step("event", note=self.event_name, raw=self.payload)
+            return
         viva_id, amount = data.get("TransactionId"), 0
         if data.get("StatusId") not in (None, "F"):
             return  # an attempt to give back that did not succeed
@@ -247,7 +256,7 @@ class VivaEvent(models.Model):
                     "merchant_reference": reference,
                     "attempt": str(uuid.uuid4()),
                     "session_id": str(uuid.uuid4()),
-                    "operation": "void" if data.get("TransactionTypeId") in (7, 84) else "refund",
+                    "operation": self._operation_of(data, parent),
                     "origin": "viva",
                     "via": "api",
                     "state": "unknown",
@@ -273,6 +282,7 @@ class VivaEvent(models.Model):
                             "order_uuid",
                             "pos_session_id",
                             "pos_config_id",
+                            "hold_id",
                         )
                     },
                 }
@@ -287,6 +297,13 @@ class VivaEvent(models.Model):
             ),
         )
         parent._tell()
+
+    @staticmethod
+    def _operation_of(data, parent):
+        """What a reversal of this payment by Viva is."""
+        if parent.operation == "preauth":
+            return "release"
+        return "void" if data.get("TransactionTypeId") in (7, 84) else "refund"
 
     def _is_in_ledger(self, viva_id, environment):
         domain = [("viva_transaction_id", "=", viva_id), ("environment", "=", environment)]

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import format_date
 
 from ..drivers import exponent, to_minor
-from .ledger import is_machine
+from .ledger import in_ledger, is_machine
 
 SOON_DAYS = 1
+MANAGER = "viva_payments.group_viva_manager"
 
 
 class VivaHold(models.Model):
@@ -41,6 +43,7 @@ class VivaHold(models.Model):
     parked_at = fields.Datetime(
         readonly=True, help="Since when its order waits outside of any session."
     )
+    lapsed_by = fields.Many2one("res.users", "Found lapsed by", readonly=True, ondelete="restrict")
     transaction_ids = fields.One2many("viva.transaction", "hold_id", readonly=True)
     preauth_id = fields.Many2one("viva.transaction", compute="_compute_preauth", compute_sudo=True)
     captured_amount = fields.Monetary(compute="_compute_preauth", compute_sudo=True)
@@ -51,6 +54,7 @@ class VivaHold(models.Model):
             ("captured", "Captured"),
             ("released", "Released"),
             ("unknown", "Unknown"),
+            ("lapsed", "Lapsed"),
             ("failed", "Not held"),
         ],
         compute="_compute_state",
@@ -82,6 +86,7 @@ class VivaHold(models.Model):
         "transaction_ids.state",
         "transaction_ids.is_contradicted",
         "transaction_ids.is_forced",
+        "lapsed_by",
     )
     def _compute_state(self):
         for hold in self:
@@ -101,6 +106,8 @@ class VivaHold(models.Model):
                     if "capture" in kinds
                     else "released"
                     if set(kinds) & {"release", "void", "refund"}
+                    else "lapsed"
+                    if hold.lapsed_by
                     else "open"
                 )
 
@@ -201,6 +208,34 @@ class VivaHold(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):
         raise UserError(self.env._("A hold cannot be deleted."))
+
+    def action_lapsed(self):
+        """A manager says that the bank has given the money free: Viva tells nobody when a hold lapses."""
+        self.ensure_one()
+        if not self.env.user.has_group(MANAGER):
+            raise AccessError(self.env._("Only a Viva manager may do this."))
+        self.check_access("read")
+        if self.state != "open":
+            raise UserError(self.env._("Only money that is on hold can lapse."))
+        refused = self.transaction_ids.filtered(
+            lambda transaction: transaction.operation != "preauth" and transaction.state == "failed"
+        )
+        if self.expires_on >= fields.Date.today() and not refused:
+            raise UserError(
+                self.env._(
+                    "It does not lapse before %s. Release it instead; if Viva refuses that, it has lapsed.",
+                    format_date(self.env, self.expires_on),
+                )
+            )
+
+        def work(env):
+            hold = env["viva.hold"].browse(self.id)
+            hold.write({"lapsed_by": env.uid})
+            hold.preauth_id._step("person", note=env._("The hold has lapsed."))
+
+        in_ledger(self.env, work)
+        self.invalidate_recordset()
+        return True
 
     def action_view_transactions(self):
         self.ensure_one()

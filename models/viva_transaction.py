@@ -524,7 +524,8 @@ class VivaTransaction(models.Model):
         )
         if order is None or self.is_attached:
             return
-        if order.state == "draft" and not self._is_handed_over():
+        closed = self.pos_session_id.state == "closed"
+        if order.state == "draft" and not closed and not self._is_handed_over():
             return
         if self.operation == "refund":
             self._alarm(

@@ -26,6 +26,7 @@ class VivaTransaction(models.Model):
     can_give_back = fields.Boolean(compute="_compute_can")
     can_capture = fields.Boolean(compute="_compute_can")
     can_release = fields.Boolean(compute="_compute_can")
+    can_book_tip = fields.Boolean(compute="_compute_can")
     can_finish = fields.Boolean(
         compute="_compute_can", help="The money has moved, its order is still a draft."
     )
@@ -38,6 +39,7 @@ class VivaTransaction(models.Model):
             is_free = is_hold and not transaction._obstacle_of_hold()
             transaction.can_give_back = transaction._obstacle_of_money_back() == ""
             transaction.can_capture = transaction.can_release = is_free
+            transaction.can_book_tip = transaction._has_open_tip()
             transaction.can_finish = transaction._waits_for_order()
 
     def _waits_for_order(self):
@@ -133,6 +135,15 @@ class VivaTransaction(models.Model):
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }
+
+    def action_book_tip_apart(self):
+        """A manager has a tip that nobody has decided about booked in the tip account, at closing."""
+        self.ensure_one()
+        if not self.env.user.has_group(MANAGER):
+            raise AccessError(self.env._("Only a Viva manager may do this."))
+        self.pos_book_tip(self.attempt, "account")
+        self.invalidate_recordset()
+        return True
 
     def action_finish_order(self):
         """Put money that has moved on its draft order, and validate the order when that settles it."""

@@ -9,7 +9,7 @@ from odoo.fields import Domain
 
 from ..drivers import to_minor
 from .ledger import in_ledger, own_cursor
-from .viva_transaction import FINAL_NO, TAKES_MONEY
+from .viva_transaction import FINAL_NO, PAYS, TAKES_MONEY, UNSETTLED
 from .viva_transaction_pos import _printable
 from .viva_transaction_start import GIVE_BACK
 
@@ -126,6 +126,19 @@ class VivaTransaction(models.Model):
         # Lines that were only begun are no payments.
         order.sudo().payment_ids.filtered(lambda line: line.payment_method_id._is_viva()).unlink()
         order.sudo().write({"viva_parked": True})
+        self.env.flush_all()
+        with own_cursor(self.env) as env:
+            # A charge that began at the same moment is seen now, or will find the order parked.
+            begun = env["viva.transaction"].search_count(
+                [
+                    ("document_key", "=", f"pos.order/{order.uuid}"),
+                    ("state", "in", UNSETTLED),
+                    ("operation", "in", PAYS),
+                ],
+                limit=1,
+            )
+        if begun:
+            raise UserError(self.env._("A card payment of this order has just been started."))
         in_ledger(
             self.env,
             lambda env: (
@@ -152,6 +165,8 @@ class VivaTransaction(models.Model):
             raise UserError(self.env._("This hold has no parked order."))
         if session.state != "opened":
             raise UserError(self.env._("This session is not open. Reload the till."))
+        if session.currency_id != hold.currency_id:
+            raise UserError(self.env._("This till has another currency than the hold."))
         if order.state != "draft":
             raise UserError(self.env._("This order is not open any more."))
         if order.viva_parked:
@@ -174,6 +189,8 @@ class VivaTransaction(models.Model):
         try:
             day = datetime.strptime(day, "%Y-%m-%d").date() if day else None
         except (TypeError, ValueError):
+            day = None
+        if day and not 2000 <= day.year <= 2100:
             day = None
         return {
             "scope": scope,
@@ -376,10 +393,12 @@ class VivaTransaction(models.Model):
     def _obstacle_of_hold(self):
         if self.is_unsettled:
             return self.env._("Its result is not known yet. Check it again first.")
-        if self._left():
+        if self._left() and self.hold_id.state != "lapsed":
             return ""
         if self.hold_id.state == "captured":
             return self.env._("It was captured; Viva releases what is left.")
+        if self.hold_id.state == "lapsed":
+            return self.env._("It has lapsed: nothing is held any more.")
         if self.hold_id.state == "released":
             return self.env._("It was released.")
         return self.env._("An operation on this hold is not finished.")

@@ -148,7 +148,7 @@ class VivaTransaction(models.Model):
         """Money has moved that a paid order (or refund) has to carry."""
         self.ensure_one()
         return (
-            self.state == "approved"
+            self._counts()
             and self.operation in PAYS
             and self.currency_id.compare_amounts(self._net_amount(), 0) > 0
         )
@@ -156,7 +156,7 @@ class VivaTransaction(models.Model):
     def _tip_apart(self):
         """The part of this payment (negative: of money given back) that is booked in a tip account."""
         self.ensure_one()
-        if self.state != "approved":
+        if not self._counts() or self._is_voided():
             return 0.0
         if self.operation in GIVES_BACK:
             return -self.tip_amount if self.parent_id.tip_booking == "account" else 0.0
@@ -327,7 +327,7 @@ class VivaTransaction(models.Model):
 
     def _stands(self):
         """It was carried out and, of money taken, not all of it was given back."""
-        if self.state != "approved":
+        if not self._counts():
             return False
         left = self.approved_amount - self.reversed_amount
         return self.currency_id.compare_amounts(left, 0) > 0

@@ -10,13 +10,15 @@ from psycopg2 import errors
 from odoo import api, fields, models
 
 from ..drivers import OPEN, to_minor
-from .ledger import in_ledger
+from .ledger import in_ledger, own_cursor
 from .viva_transaction import TAKES_MONEY, UNSETTLED
 
 # The device forgets a request after about a minute; UNVERIFIED, hence generous. Seconds.
 TERMINAL_FREE_AFTER_ABORT = 150
 # Whether a terminal is given free although its request has no known end (see above).
 FREE_UNKNOWN_TERMINAL = True
+# Recording takes milliseconds; whoever needed longer (seconds) looks once more before he sends.
+STALLED = 0.2
 
 
 class Refused(Exception):
@@ -76,6 +78,7 @@ class VivaTransaction(models.Model):
         account = self.env["viva.account"].sudo().browse(values["account_id"])
 
         def work(env):
+            began = time.time()
             transactions = env["viva.transaction"]
             known = transactions.search([("attempt", "=", values["attempt"])])
             if known:
@@ -105,15 +108,47 @@ class VivaTransaction(models.Model):
                 written["hold_id"] = env["viva.hold"]._open(name, values, account.hold_days).id
             transaction = transactions.create(written)
             transaction._step("asked")
-            return Recorded(transaction.id, True, time.time(), connection, written)
+            return Recorded(transaction.id, True, began, connection, written)
 
         for _attempt in range(3):
             try:
-                return in_ledger(self.env, work)
+                recorded = in_ledger(self.env, work)
             except errors.UniqueViolation:
                 # Another till was faster by a hair: look again, now its record can be seen.
                 continue
+            if recorded.is_new and not abandoned and time.time() - recorded.at > STALLED:
+                self._look_again(recorded.id, limits, values)
+            return recorded
         raise Refused(self.env._("Another payment has just been started. Try again."), "busy")
+
+    @api.model
+    def _look_again(self, transaction_id, limits, values):
+        """This process was asleep while it recorded: what was approved meanwhile was not seen. Nothing is sent then.
+
+        :raise Refused: the order is paid already
+        """
+        if limits.order is None:
+            return
+        with own_cursor(self.env) as env:
+            approved = env["viva.transaction"].search(
+                [
+                    ("document_key", "=", values["document_key"]),
+                    ("state", "=", "approved"),
+                    ("origin", "=", "odoo"),
+                ]
+            )
+            try:
+                approved._refuse_beyond_order(limits.order, values, approved)
+                return
+            except Refused as error:
+                refusal = error
+
+        def give_up(env):
+            transaction = env["viva.transaction"].browse(transaction_id)._lock()
+            transaction._move("cancelled", kind="error", values={"reason": "never_sent"})
+
+        in_ledger(self.env, give_up)
+        raise refusal
 
     def _refuse_other_use(self, values):
         """One attempt means one thing: another payment or operation under its name is a fault of the tab."""
@@ -145,7 +180,7 @@ class VivaTransaction(models.Model):
                 ("state", "in", [*UNSETTLED, "approved"]),
                 ("origin", "=", "odoo"),
             ],
-            ["state", "operation"],
+            ["state", "operation", "is_contradicted", "is_forced"],
         )
         unsettled = of_document.filtered("is_unsettled")
         if unsettled:
@@ -190,7 +225,7 @@ class VivaTransaction(models.Model):
             return sum(
                 to_minor(transaction._net_amount(), currency)
                 for transaction in approved
-                if transaction.operation in operations
+                if transaction.operation in operations and transaction._counts()
             )
 
         # On a refund order the whole payment may go back, and the difference be charged anew.

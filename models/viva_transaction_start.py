@@ -244,6 +244,8 @@ class VivaTransaction(models.Model):
     def _derive_capture(self, values, _request, order, parent):
         if parent.operation != "preauth":
             raise Refused(self.env._("Only a hold can be captured."), "parent")
+        if parent.hold_id.state == "lapsed":
+            raise Refused(self.env._("It has lapsed: nothing is held any more."), "parent")
         values["hold_id"] = parent.hold_id.id
         return values, Limits(order=self._limit_minor(order), parent=True)
 
@@ -354,7 +356,16 @@ class VivaTransaction(models.Model):
             return orders
         order = orders.search_fetch(
             [("uuid", "=", order_uuid), ("company_id", "=", session.company_id.id)],
-            ["uuid", "state", "name", "pos_reference", "amount_total", "config_id", "company_id"],
+            [
+                "uuid",
+                "state",
+                "name",
+                "pos_reference",
+                "amount_total",
+                "config_id",
+                "company_id",
+                "viva_parked",
+            ],
         )
         if request["operation"] in ("release", "void"):
             return order
@@ -364,6 +375,10 @@ class VivaTransaction(models.Model):
                     "The order is not saved in Odoo yet. Nothing was charged. Check the connection and try again."
                 ),
                 "order",
+            )
+        if order.viva_parked:
+            raise Refused(
+                self.env._("This order is parked. Recall it from its hold first."), "order"
             )
         if order.state != "draft":
             raise Refused(

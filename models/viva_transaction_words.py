@@ -62,7 +62,11 @@ class VivaTransaction(models.Model):
                 "Approved after you cancelled: the customer WAS charged (%s). Keep the payment, or give the money back.",
                 card,
             )
-        return self.env._("Approved · %s", card) if card else self.env._("Approved")
+        words = self.env._("Approved · %s", card) if card else self.env._("Approved")
+        if self.reversed_amount:
+            money = self.currency_id.format(self.reversed_amount)
+            words = self.env._("%(approved)s · %(money)s given back", approved=words, money=money)
+        return words
 
     def _words_carried_out(self):
         """An operation that takes no money; a void is never called a refund, nor the reverse."""

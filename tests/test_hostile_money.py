@@ -7,6 +7,8 @@ from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 
 from ..drivers import Outcome
+from ..models.ledger import in_ledger
+from ..models.viva_transaction_record import Refused
 from .test_give_back import GiveBackCase
 
 
@@ -325,3 +327,97 @@ class TestHostileMoney(GiveBackCase):
         wizard = wizard.with_context(allowed_company_ids=other.ids)
         with self.assertRaises(AccessError):
             wizard.create({"parent_id": self.transaction(sale["attempt"]).id})
+
+    def test_forced_refund_that_viva_denies_may_be_tried_again(self):
+        order, sale = self.paid()
+        self.simulator.act("unplug")
+        refund, request, _status = self.refund(order, sale)
+        self.force(request)
+        self.deny(request)
+        self.assertFalse(self.check(request["attempt"])["charged"])
+        _refund, again, status = self.refund(
+            order, sale, refund=refund, terminal_id=self.terminal_2.id
+        )
+        self.assertEqual(status["state"], "pending", status["message"])
+        self.check_until(again["attempt"], "approved")
+        self.assert_back(1999)
+
+    def test_parked_order_is_not_charged(self):
+        order = self.make_order()
+        self.hold(order)
+        self.ledger.pos_park(order.uuid)
+        self.refresh()
+        _request, status = self.charge(order)
+        self.assertEqual((status["state"], status["reason"]), ("refused", "order"))
+
+    def test_order_with_money_goes_into_no_closed_session(self):
+        order, _sale = self.sell()
+        closed = self.session.copy({"state": "closed", "config_id": self.config.id})
+        with self.assertRaises(UserError):
+            order.with_user(self.cashier).write({"session_id": closed.id})
+
+    def test_worker_that_was_asleep_while_it_recorded(self):
+        """What was approved between its first look and its record is seen before anything is sent."""
+        order, _sale = self.sell()
+        transactions = self.env["viva.transaction"]
+        values, limits = self.ledger._derive(self.ledger._read_request(self.request(order)))
+        with self.assertRaises(Refused) as refused, self.env.cr.savepoint():
+            recorded = in_ledger(self.env, lambda env: self._asleep(env, values))
+            self.ledger._look_again(recorded, limits, values)
+        self.assertEqual(refused.exception.reason, "already_paid")
+        self.assertEqual(len(self.simulator.charges()), 1)
+        self.assertFalse(transactions.search([("state", "=", "sent")]))
+
+    def _asleep(self, env, values):
+        """The row that such a worker writes, unaware of the approved one."""
+        name, reference = env["viva.transaction"]._new_reference()
+        row = {
+            **values,
+            "name": name,
+            "merchant_reference": reference,
+            "session_id": str(uuid.uuid4()),
+            "state": "sent",
+        }
+        return env["viva.transaction"].create(row).id
+
+    def test_hold_that_has_lapsed(self):
+        request = self.hold()
+        hold = self.transaction(request["attempt"]).hold_id
+        with self.assertRaises(AccessError):
+            hold.with_user(self.cashier).action_lapsed()
+        with self.assertRaises(UserError):
+            hold.with_user(self.manager).action_lapsed()
+        self.simulator.control("POST", "settings", {"refunds": False})
+        release, _status = self.start("release", None, 5000, parent_attempt=request["attempt"])
+        self.assertEqual(self.check_until(release["attempt"], "failed")["state"], "failed")
+        hold.invalidate_recordset()
+        hold.with_user(self.manager).action_lapsed()
+        self.assertEqual(hold.state, "lapsed")
+        _request, status = self.start(
+            "capture", self.make_order(50), 5000, parent_attempt=request["attempt"]
+        )
+        self.assertEqual(status["reason"], "parent")
+
+    def test_reversal_names_its_parent(self):
+        """With the reference of another payment on it, a reversal still belongs to its parent."""
+        _order, first = self.paid()
+        _order, second = self.paid()
+        parent, other = self.transaction(second["attempt"]), self.transaction(first["attempt"])
+        message = {
+            "EventTypeId": 1797,
+            "MessageId": str(uuid.uuid4()),
+            "RecipientId": self.account.merchant_id,
+            "EventData": {
+                "TransactionId": str(uuid.uuid4()),
+                "ParentId": parent.viva_transaction_id,
+                "MerchantTrns": other.merchant_reference,
+                "Amount": -19.99,
+                "StatusId": "F",
+            },
+        }
+        self.env["viva.event"].sudo()._receive(self.account.sudo(), message)
+        self.refresh()
+        self.env["viva.event"]._process()
+        self.refresh()
+        self.assertTrue(parent.child_ids)
+        self.assertFalse(other.child_ids)

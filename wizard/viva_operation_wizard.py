@@ -75,6 +75,9 @@ class VivaOperationWizard(models.TransientModel):
     )
     made_order = fields.Boolean(readonly=True, help="The refund order was made by this dialog.")
     hint = fields.Text(compute="_compute_hint")
+    is_whole_only = fields.Boolean(
+        compute="_compute_hint", help="A part cannot be given back on a terminal yet."
+    )
     obstacle = fields.Text(compute="_compute_hint")
     refusal = fields.Text(readonly=True)
     transaction_id = fields.Many2one("viva.transaction", compute="_compute_transaction")
@@ -223,6 +226,11 @@ class VivaOperationWizard(models.TransientModel):
         for wizard in self:
             wizard.hint = "\n".join(wizard._hints()) if wizard.parent_id else False
             wizard.obstacle = wizard._obstacle() if wizard.parent_id else False
+            wizard.is_whole_only = bool(
+                wizard.operation == "refund"
+                and wizard.via == "terminal"
+                and wizard.parent_id._partial_obstacle()
+            )
 
     def _hints(self):
         parent = self.parent_id
