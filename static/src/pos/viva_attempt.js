@@ -78,8 +78,9 @@ export function givesMoneyBack(attempt) {
 
 /**
  * @param {VivaAttempt} attempt
- * @returns {"sending"|"waiting"|"cancelling"|"unknown"|"paid"|"unpaid"} "paid": it has succeeded,
- *   whatever the operation; "unpaid": surely not
+ * @returns {"sending"|"waiting"|"cancelling"|"unknown"|"paid"|"unpaid"} "paid": it has succeeded and still counts,
+ *   whatever the operation; "unpaid": surely not, or not any more. Only the server's `charged` says so: what a manager
+ *   has accepted stays `forced` for ever, also after it was voided or denied.
  */
 export function phaseOf({ status, refusal, doubt }) {
     if (refusal) {
@@ -88,7 +89,7 @@ export function phaseOf({ status, refusal, doubt }) {
     if (!status) {
         return doubt ? "unknown" : "sending";
     }
-    if (status.charged || (status.forced && status.state === "approved")) {
+    if (status.charged) {
         return "paid";
     }
     if (status.final || status.state === "refused") {

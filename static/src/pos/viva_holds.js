@@ -3,7 +3,8 @@ import { _t } from "@web/core/l10n/translation";
 
 import { toMajor, toMinor } from "./minor_units";
 import { isOpen, operationOf } from "./viva_attempt";
-import { VivaAmountPopup } from "./viva_amount_popup/viva_amount_popup";
+import { VivaAmountPopup, amountOf } from "./viva_amount_popup/viva_amount_popup";
+import { VivaChoice } from "./viva_choice/viva_choice";
 import { confirm } from "./viva_confirm/viva_confirm";
 import { VivaHoldPopup } from "./viva_hold_popup/viva_hold_popup";
 import { SALE } from "./viva_plans";
@@ -39,10 +40,12 @@ export class VivaHolds {
         if (!terminal) {
             return undefined;
         }
-        const partner = isForOrder && order.getPartner();
+        // A stranger's hold gets neither the order on the screen nor its customer.
+        const held = answer.forOrder ? order : undefined;
+        const partner = held?.getPartner();
         return this.till.operate({
             operation: "preauth",
-            order: answer.forOrder ? order : undefined,
+            order: held,
             method: answer.method,
             terminal,
             amountMinor: answer.amountMinor,
@@ -56,7 +59,7 @@ export class VivaHolds {
     /**
      * Take money of a hold for the order on the screen: a payment line of it, sent by the payment screen.
      *
-     * @returns {Promise<boolean>} whether the payment screen is shown
+     * @returns {Promise<boolean>} whether another screen is shown: the payment screen, or the recalled order
      */
     async capture(hold) {
         const order = this.pos.getOrder();
@@ -72,6 +75,12 @@ export class VivaHolds {
             );
             return false;
         }
+        if (isOfAnother(hold, order)) {
+            const choice = await this._askWhoseHold(hold, order);
+            if (choice !== "capture") {
+                return choice === "recall" ? this.recall(hold) : false;
+            }
+        }
         const limitMinor = Math.min(dueMinor, hold.left_minor);
         const amountMinor = await this._askAmount({
             title: _t("Capture from the hold"),
@@ -81,6 +90,7 @@ export class VivaHolds {
             }),
             limitMinor,
             label: (money) => _t("Capture %s", money),
+            feedback: (text) => this._wordsOfRest(hold, text),
         });
         if (!amountMinor) {
             return false;
@@ -105,14 +115,47 @@ export class VivaHolds {
         return true;
     }
 
+    /**
+     * One wrong tap must not charge a customer for somebody else's bill.
+     *
+     * @returns {Promise<"capture"|"recall"|undefined>}
+     */
+    _askWhoseHold(hold, order) {
+        const whom = [hold.partner, hold.reference, hold.order_reference].filter(Boolean);
+        const name = [order.pos_reference, order.getPartnerName()].filter(Boolean).join(" · ");
+        const capture = {
+            name: "capture",
+            label: _t("Capture for order %s all the same", name),
+        };
+        const recall = {
+            name: "recall",
+            label: _t("Recall the order"),
+            description: _t("The order that is parked with this hold comes to the screen"),
+        };
+        return makeAwaitable(this.pos.dialog, VivaChoice, {
+            title: _t("The money is held for somebody else"),
+            body: _t("Held for %(whom)s. On the screen is order %(order)s.", {
+                whom: whom.join(" · ") || hold.name,
+                order: name,
+            }),
+            choices: hold.parked ? [recall, capture] : [capture],
+        });
+    }
+
+    /** A hold is captured once: what is not taken now cannot be taken later. */
+    _wordsOfRest(hold, text) {
+        const minor = amountOf(text, hold.digits);
+        const rest = minor > 0 ? hold.left_minor - minor : 0;
+        return rest > 0
+            ? _t("The remaining %s become free on the card.", this.till.money(rest, hold.digits))
+            : "";
+    }
+
     /** @returns {Promise<number>} minor units, 0 when the question was closed */
-    async _askAmount({ title, subtitle, limitMinor, label }) {
+    async _askAmount(question) {
         const answer = await makeAwaitable(this.pos.dialog, VivaAmountPopup, {
-            title,
-            subtitle,
-            limitMinor,
+            ...question,
             digits: this.pos.config.viva_digits,
-            label,
         });
         return answer || 0;
     }
@@ -266,6 +309,15 @@ export class VivaHolds {
         const running = this.till.childOf(hold.attempt);
         return Boolean(running) && isOpen(running);
     }
+}
+
+/** Whether the money was held for another order than this one, or for another customer. */
+function isOfAnother(hold, order) {
+    if (hold.order_uuid) {
+        return hold.order_uuid !== order.uuid;
+    }
+    const partner = order.getPartner();
+    return Boolean(hold.partner) && ![partner?.name, partner?.display_name].includes(hold.partner);
 }
 
 function isOpenHold({ operation, hold }) {

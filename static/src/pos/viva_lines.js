@@ -89,6 +89,21 @@ export class VivaLines {
         line.setPaymentStatus(LINE.done);
     }
 
+    /** The line's approval does not count any more: neither the order nor the receipt may show it. */
+    unbook(line) {
+        line.update({
+            transaction_id: "",
+            card_type: "",
+            card_brand: "",
+            card_no: "",
+            payment_method_authcode: "",
+            payment_ref_no: "",
+            payment_method_payment_mode: "",
+            ticket: "",
+        });
+        line.setPaymentStatus(LINE.retry);
+    }
+
     /** The removed line again, with its old uuid: the server knows the operation by it. */
     putBack(attempt, order) {
         const { status } = attempt;

@@ -29,7 +29,7 @@ export class VivaMoneyBack {
             _t("You may not give money back by card"),
             _t(
                 "Call a manager, who does it with a login of his own, or take another payment method. An administrator " +
-                    "gives the right: Viva: give money back by card."
+                    'gives the right on your user\'s form, at "Viva.com: money back": Give money back by card.'
             )
         );
     }

@@ -28,10 +28,15 @@ export class VivaOutcome {
         attempt.deniedBefore = true;
         this.till.moneyBack.offerChoices(attempt);
         if (!isLineAttempt(attempt)) {
+            this._reviewParent(attempt);
             return;
         }
         const line = this.lines.of(attempt);
-        if (!line || isPaidLine(line)) {
+        if (!line) {
+            return;
+        }
+        if (isPaidLine(line)) {
+            this._withdraw(attempt, line);
             return;
         }
         line.setPaymentStatus(LINE.retry);
@@ -42,6 +47,53 @@ export class VivaOutcome {
             this.lines.remove(line.uuid);
         } else if (attempt.status?.blocking) {
             this._showBlocking(attempt, line);
+        }
+    }
+
+    /**
+     * What was paid does not count any more: Viva has denied what a manager accepted, or it was voided elsewhere. The
+     * open order must not be validated with it. While this till voids it, the void says what becomes of the line.
+     */
+    _withdraw(attempt, line) {
+        const child = this.till.childOf(attempt.id);
+        if (child && isOpen(child)) {
+            return;
+        }
+        this.lines.unbook(line);
+        // Should this have been an old answer that came late, the next one puts it right.
+        this.till.watch.follow(attempt.id, attempt.status?.poll_ms);
+        const values = {
+            order: line.pos_order_id.pos_reference,
+            money: this._money(attempt),
+            message: attempt.status?.message || attempt.refusal,
+        };
+        if (givesMoneyBack(attempt)) {
+            this.say(
+                _t("This refund does not count any more"),
+                _t(
+                    "Order %(order)s, %(money)s: %(message)s Send it again from its line, or remove the line and give " +
+                        "the money back another way.",
+                    values
+                )
+            );
+        } else {
+            this.say(
+                _t("This payment does not count any more"),
+                _t(
+                    "Order %(order)s, %(money)s: %(message)s Send it again from its line, or remove the line and take " +
+                        "another payment method.",
+                    values
+                )
+            );
+        }
+    }
+
+    /** A void has failed: the payment may have gone another way meanwhile. */
+    _reviewParent(attempt) {
+        const parent = this.till.attempts[parentOf(attempt)];
+        const line = parent && phaseOf(parent) === "unpaid" && this.lines.of(parent);
+        if (line && isPaidLine(line)) {
+            this._withdraw(parent, line);
         }
     }
 
@@ -103,7 +155,7 @@ export class VivaOutcome {
         if (!attempt.told && (line || attempt.request)) {
             attempt.told = true;
             this.pos.notification.add(
-                _t("%(what)s: %(money)s. The payment has been removed from the order.", {
+                _t("%(what)s (%(money)s). The payment has been removed from the order.", {
                     what: paidTitle(attempt),
                     money: this._money(attempt),
                 }),

@@ -138,6 +138,14 @@ export class VivaTill {
         return order.payment_ids.find((line) => isVivaLine(line) && this.isOpen(line));
     }
 
+    /** The first line of the order that looks paid although its payment does not count, or not any more. */
+    withdrawnLine(order) {
+        return order.payment_ids.find((line) => {
+            const attempt = isVivaLine(line) && isPaidLine(line) && this.attemptOf(line);
+            return attempt && phaseOf(attempt) === "unpaid";
+        });
+    }
+
     /** The first line of the order whose money is going back, or may have gone. */
     voidingLine(order) {
         return order.payment_ids.find((line) => {
@@ -527,7 +535,10 @@ export class VivaTill {
             return;
         }
         try {
-            (await this.server.find(saved)).forEach((status) => this.learn(status));
+            const statuses = await this.server.find(saved);
+            // What a void has taken back goes with its line, before the payment itself says that it does not count.
+            statuses.sort((one, other) => isVoid(other) - isVoid(one));
+            statuses.forEach((status) => this.learn(status));
         } catch (error) {
             this._onSilence([], error);
         }
@@ -634,7 +645,14 @@ export class VivaTill {
      */
     _repair(line) {
         const attempt = line && isVivaLine(line) && this.attemptOf(line);
-        if (!attempt || isPaidLine(line) || line.pos_order_id?.finalized) {
+        if (!attempt || line.pos_order_id?.finalized) {
+            return;
+        }
+        if (isPaidLine(line)) {
+            if (line.viva_attempt === attempt.id && phaseOf(attempt) === "unpaid") {
+                // Another device has it paid: either it knows something newer, or we do.
+                this.watch.follow(attempt.id, FIRST_PAUSE_MS);
+            }
             return;
         }
         if (line.viva_attempt && !this.attempts[line.viva_attempt]) {
@@ -670,4 +688,8 @@ export class VivaTill {
         this.ends.get(attempt.id)?.resolve(paid);
         this.ends.delete(attempt.id);
     }
+}
+
+function isVoid({ operation }) {
+    return operation === "void";
 }

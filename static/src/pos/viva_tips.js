@@ -1,8 +1,9 @@
 import { _t } from "@web/core/l10n/translation";
 
 import { toMajor, toMinor } from "./minor_units";
+import { isPaidLine, isVivaLine } from "./odoo_glue";
 import { operationOf } from "./viva_attempt";
-import { confirm } from "./viva_confirm/viva_confirm";
+import { confirm, decide } from "./viva_confirm/viva_confirm";
 import { refusalWords } from "./viva_server";
 
 /** Tips that customers add on the terminal: part of the order, or money of its own for the accountant. */
@@ -37,6 +38,22 @@ export class VivaTips {
         await Promise.all(order.payment_ids.map((line) => this.pending.get(line.uuid)));
     }
 
+    /** The paid lines of the order whose tip nobody has decided about, e.g. since the question was closed. */
+    undecided(order) {
+        return order.payment_ids.filter((line) => {
+            const attempt = isVivaLine(line) && isPaidLine(line) && this.till.attemptOf(line);
+            const { tip_minor, tip_booking } = attempt?.status || {};
+            return Boolean(tip_minor) && !tip_booking && operationOf(attempt) === "sale";
+        });
+    }
+
+    /** Before the order is closed: the last time to ask. It is no obstacle. */
+    async takeUp(order) {
+        await this.settled(order);
+        this.undecided(order).forEach((line) => this.take(this.till.attemptOf(line), line));
+        await this.settled(order);
+    }
+
     async _book(attempt, uuid) {
         const booking = attempt.status.tip_booking || (await this._ask(attempt));
         const line = this.till.lines.find(uuid);
@@ -53,7 +70,7 @@ export class VivaTips {
         );
         const wantsAdded =
             canAdd &&
-            (await confirm(this.pos.dialog, {
+            (await decide(this.pos.dialog, {
                 title,
                 body: _t(
                     "Add it to the order as a tip, or keep it apart: then the order stays as it is, and the accountant " +
@@ -62,6 +79,9 @@ export class VivaTips {
                 confirmLabel: _t("Add it as tip"),
                 cancelLabel: _t("Keep it apart for accounting"),
             }));
+        if (wantsAdded === undefined) {
+            return ""; // closed: he means later
+        }
         const { booking, words } = await this._tell(id, wantsAdded ? "product" : "account");
         if (booking || !canAdd || wantsAdded) {
             return booking;

@@ -49,10 +49,11 @@ function waitingTitle(attempt, terminal) {
     }
     switch (operation) {
         case "refund":
-        case "void":
             return _t("Refunding on terminal %s", terminal);
+        case "void":
+            return _t("Voiding on terminal %s", terminal);
         case "capture":
-            return _t("Capturing on terminal %s", terminal);
+            return _t("Capturing the hold on terminal %s", terminal);
         case "release":
             return _t("Releasing the hold on terminal %s", terminal);
         default:
@@ -97,6 +98,9 @@ function unpaidTitle(attempt) {
         case "cancelled":
             return _t("Cancelled");
         case "approved":
+            if (attempt.status.forced) {
+                return _t("Does not count any more");
+            }
             if (["sale", "capture"].includes(operation)) {
                 return _t("Charged and given back");
             }

@@ -53,6 +53,22 @@ describe("hold", () => {
         expect(order.payment_ids).toHaveLength(0);
     });
 
+    test("a stranger's hold does not get the customer of the order on the screen", async () => {
+        const { store, server, method, order } = await withOrder();
+        const [partner] = store.models["res.partner"].getAll();
+        order.setPartner(partner);
+        const answer = { amountMinor: 5000, reference: "Table 7", method };
+        answerDialogs(store, [
+            { ...answer, forOrder: false },
+            { ...answer, forOrder: true },
+        ]);
+        await store.viva.holds.hold();
+        await settle();
+        await store.viva.holds.hold();
+        await settle();
+        expect(server.started.map(({ partner_id }) => partner_id)).toEqual([0, partner.id]);
+    });
+
     test("without an order", async () => {
         const { store, server, method, order } = await withOrder();
         answerDialogs(store, [
@@ -106,7 +122,7 @@ describe("capture", () => {
         expect(request.parent_attempt).toBe("attempt-hold");
         expect(request.amount_minor).toBe(1785);
         expect(request.payment_uuid).toBe(screen.paymentLines[0].uuid);
-        expect(queryText(".viva-title-text")).toBe("Capturing on terminal Bar (16000010)");
+        expect(queryText(".viva-title-text")).toBe("Capturing the hold on terminal Bar (16000010)");
         patchWithCleanup(screen, { validateOrder: async () => expect.step("validated") });
         server.set(request.attempt, { state: "approved" });
         await settle(1000);
@@ -132,6 +148,54 @@ describe("capture", () => {
         await settle();
         expect(server.started[1].operation).toBe("capture");
         expect(server.started[1].amount_minor).toBe(1000);
+    });
+
+    test("held for somebody else: asked first", async () => {
+        const { store, order } = await withOrder();
+        const [mia] = store.models["res.partner"].getAll();
+        const isAsked = async (hold) => {
+            const asked = answerDialogs(store, []);
+            expect(await store.viva.holds.capture(makeHold(hold))).toBe(false);
+            return asked[0].title.toString() === "The money is held for somebody else";
+        };
+        expect(await isAsked({})).toBe(false);
+        expect(await isAsked({ order_uuid: order.uuid, partner: "Mia" })).toBe(false);
+        expect(await isAsked({ order_uuid: "another" })).toBe(true);
+        expect(await isAsked({ partner: mia.name })).toBe(true);
+        order.setPartner(mia);
+        expect(await isAsked({ partner: mia.name })).toBe(false);
+        expect(await isAsked({ partner: "Somebody" })).toBe(true);
+    });
+
+    test("of a parked order: recalled, or captured all the same", async () => {
+        const { store } = await withOrder();
+        patchWithCleanup(store.viva.holds, {
+            recall: async ({ id }) => Boolean(expect.step(`recall ${id}`)) || true,
+        });
+        const hold = makeHold({ order_uuid: "another", order_reference: "0007", parked: true });
+        let asked = answerDialogs(store, ["recall"]);
+        expect(await store.viva.holds.capture(hold)).toBe(true);
+        expect(asked[0].body.toString()).toMatch(
+            /^Held for Table 7 · 0007\. On the screen is order/
+        );
+        expect(asked[0].choices.map(({ name }) => name)).toEqual(["recall", "capture"]);
+        expect.verifySteps(["recall 3"]);
+        asked = answerDialogs(store, ["capture", 1785]);
+        expect(await store.viva.holds.capture({ ...hold, parked: false })).toBe(true);
+        expect(asked[0].choices.map(({ name }) => name)).toEqual(["capture"]);
+        expect(asked[1].limitMinor).toBe(1785);
+        expect.verifySteps(["PaymentScreen"]);
+    });
+
+    test("less than is held: the rest is said to become free", async () => {
+        const { store } = await withOrder();
+        const asked = answerDialogs(store, []);
+        await store.viva.holds.capture(makeHold({ left_minor: 1785 }));
+        expect(plain(asked[0].feedback("10.00"))).toBe(
+            "The remaining $ 7.85 become free on the card."
+        );
+        expect(asked[0].feedback("17.85")).toBe("");
+        expect(asked[0].feedback("")).toBe("");
     });
 
     test("nothing to pay: said, and nothing is asked", async () => {
@@ -266,9 +330,11 @@ describe("an order with money on hold is cancelled", () => {
         expect(server.started).toEqual([]);
     });
 
-    test("or nothing is held any more", async () => {
-        const { asked, may } = await cancel([], { hold: { state: "captured" } });
-        expect(asked).toEqual([]);
-        expect(may()).toBe(true);
-    });
+    for (const state of ["captured", "lapsed"]) {
+        test(`or nothing is held any more: ${state}`, async () => {
+            const { asked, may } = await cancel([], { hold: { state } });
+            expect(asked).toEqual([]);
+            expect(may()).toBe(true);
+        });
+    }
 });

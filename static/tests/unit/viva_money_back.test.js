@@ -93,7 +93,7 @@ describe("void of an open order's payment", () => {
         expect(ended).toBe(true);
         expect(order.payment_ids).toHaveLength(0);
         expect(notes).toEqual([
-            "Voided: nothing stays on the card: $ 17.85. The payment has been removed from the order.",
+            "Voided: nothing stays on the card ($ 17.85). The payment has been removed from the order.",
         ]);
         // Told twice, it acts and speaks once.
         store.viva.learn(server.ledger[request.attempt]);
@@ -122,7 +122,7 @@ describe("void of an open order's payment", () => {
             result: CARD,
         });
         await settle(1000);
-        expect(notes[0]).toMatch(/^Refunded · Visa ••0133: /);
+        expect(notes[0]).toMatch(/^Refunded · Visa ••0133 \(/);
     });
 
     test("not confirmed: nothing is sent", async () => {

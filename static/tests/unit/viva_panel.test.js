@@ -168,7 +168,7 @@ test("a void is confirmed, shown as it goes on, and the list is read again", asy
     await settle();
     const [request] = server.started;
     expect(request.operation).toBe("void");
-    expect(queryText(".viva-title-text")).toBe("Refunding on terminal Bar (16000010)");
+    expect(queryText(".viva-title-text")).toBe("Voiding on terminal Bar (16000010)");
     expect(queryAllTexts(".viva-buttons button")).toEqual(["Check again", "Cancel"]);
     expect(buttons()).toEqual(["print"]);
     await click(".viva-cancel");
@@ -306,11 +306,33 @@ test("holds: who, how much, until when; soon is seen", async () => {
     expect(".viva-park").toHaveCount(0);
 });
 
+test("a hold that has lapsed: nothing to take or to release, its order may be recalled", async () => {
+    await showPanel({
+        tab: "holds",
+        holds: [
+            makeHold({
+                state: "lapsed",
+                state_label: "Lapsed",
+                expires_soon: true,
+                parked: true,
+                actions: ["capture", "release", "recall"].map((name) => makeAction(name)),
+            }),
+        ],
+    });
+    expect(".viva-hold").toHaveClass("viva-card-neutral");
+    expect(".viva-hold-expiry").toHaveText("");
+    await click(".viva-card-head");
+    await settle();
+    expect(buttons()).toEqual(["recall"]);
+});
+
 test("a new hold is shown while its card is awaited, then it is in the list", async () => {
     const { store, server, method } = await showPanel({ tab: "holds" });
     answerDialogs(store, [{ amountMinor: 10000, reference: "Table 7", forOrder: false, method }]);
+    expect(".viva-panel-empty").toHaveCount(1);
     await click(".viva-new-hold");
     await settle();
+    expect(".viva-panel-empty").toHaveCount(0);
     expect(queryText(".viva-title-text")).toBe("Waiting for the card on terminal Bar (16000010)");
     server.holds = [makeHold({ attempt: server.charged[0] })];
     server.set(server.charged[0], { state: "approved", hold: { state: "open" } });

@@ -129,7 +129,7 @@ test("a void is shown on its line, with its own buttons; refused, the payment st
     patchWithCleanup(store.dialog, { add: (component, props) => props.confirm?.() });
     await click(".viva-void");
     await settle();
-    expect(queryText(".viva-title-text")).toBe("Refunding on terminal Bar (16000010)");
+    expect(queryText(".viva-title-text")).toBe("Voiding on terminal Bar (16000010)");
     expect(buttons()).toEqual(["Check again", "Cancel"]);
     await click(".viva-cancel");
     await settle();

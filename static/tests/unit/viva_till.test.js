@@ -1,10 +1,12 @@
 import { definePosModels } from "@point_of_sale/../tests/unit/data/generate_model_definitions";
 import { setupPosEnv } from "@point_of_sale/../tests/unit/utils";
+import OrderPaymentValidation from "@point_of_sale/app/utils/order_payment_validation";
 import { describe, expect, test } from "@odoo/hoot";
 import { makeServerError, onRpc, patchWithCleanup } from "@web/../tests/web_test_helpers";
+import { phaseOf } from "@viva_payments/pos/viva_attempt";
 import { VivaServer } from "@viva_payments/pos/viva_server";
 
-import { CARD, connectionLost, makeOrder, press, settle, setupViva } from "./utils";
+import { CARD, answerDialogs, connectionLost, makeOrder, press, settle, setupViva } from "./utils";
 
 definePosModels();
 describe.current.tags("desktop");
@@ -372,16 +374,36 @@ describe("while it waits", () => {
         expect(dialogs).toEqual([]);
     });
 
-    test("a late no does not touch a line that is done", async () => {
+    test("an old no that comes late is put right by the next answer", async () => {
         const { store, server, method } = await setupViva();
+        const dialogs = recordDialogs(store);
         const { line } = await makeOrder(store, method);
         const { attempt } = await press(store, line);
         server.set(attempt, { state: "approved" });
         await settle(1000);
+        store.viva.learn({ ...server.ledger[attempt], state: "failed", charged: false });
+        expect(line.payment_status).toBe("retry");
+        await settle(1000);
+        expect(line.payment_status).toBe("done");
+        expect(dialogs.map(({ title }) => title.toString())).toEqual([
+            "This payment does not count any more",
+            "The customer WAS charged",
+        ]);
+    });
+
+    test("a late no does not touch the line of a closed order", async () => {
+        const { store, server, method } = await setupViva();
+        const dialogs = recordDialogs(store);
+        const { order, line } = await makeOrder(store, method);
+        const { attempt } = await press(store, line);
+        server.set(attempt, { state: "approved" });
+        await settle(1000);
+        order.state = "paid";
         server.set(attempt, { state: "failed" });
         hint(store, attempt);
         await settle(1000);
         expect(line.payment_status).toBe("done");
+        expect(dialogs).toEqual([]);
     });
 
     test("another cashier or another order on the screen change nothing", async () => {
@@ -532,6 +554,116 @@ describe("unknown", () => {
         await settle();
         expect(server.count("force")).toBe(0);
         expect(line.payment_status).toBe("waitingCard");
+    });
+});
+
+describe("what does not count any more", () => {
+    /** A line that is paid, in an order that is still open. */
+    async function paidLine(amount) {
+        const till = await setupViva();
+        const { order, line } = await makeOrder(till.store, till.method);
+        const { attempt } = await press(till.store, line);
+        till.server.set(attempt, { state: "approved", result: CARD, ...amount });
+        await settle(1000);
+        expect(line.payment_status).toBe("done");
+        return { ...till, order, line, attempt };
+    }
+
+    test("forced by a manager, confirmed, then voided: it is not paid, nothing is added back", async () => {
+        const { store, server, order, line, attempt } = await paidLine({ forced: true });
+        expect(store.viva.attempts[attempt].status.charged).toBe(true);
+        order.removePaymentline(line);
+        delete store.viva.attempts[attempt]; // reloaded
+        await store.syncAllOrders({ orders: [order] });
+        const dialogs = recordDialogs(store);
+        server.ledger[attempt] = { ...server.ledger[attempt], charged: false, left_minor: 0 };
+        await store.viva.recover();
+        await settle();
+        expect(phaseOf(store.viva.attempts[attempt])).toBe("unpaid");
+        expect(dialogs).toEqual([]);
+        expect(order.payment_ids).toHaveLength(0);
+        expect(order.isPaid()).toBe(false);
+    });
+
+    test("on an open order the line waits to be sent again, and the cashier is told once", async () => {
+        const { store, server, order, line, attempt } = await paidLine({ forced: true });
+        const dialogs = recordDialogs(store);
+        server.ledger[attempt] = {
+            ...server.ledger[attempt],
+            charged: false,
+            message: "Viva says that the card was not charged. Tell a manager.",
+        };
+        hint(store, attempt);
+        await settle(1000);
+        expect(line.payment_status).toBe("retry");
+        expect(line.transaction_id).toBe("");
+        expect(line.ticket).toBe("");
+        expect(order.isPaid()).toBe(false);
+        expect(dialogs).toHaveLength(1);
+        expect(dialogs[0].title.toString()).toBe("This payment does not count any more");
+        expect(dialogs[0].body.toString()).toMatch(
+            /was not charged\. Tell a manager\. Send it again/
+        );
+        hint(store, attempt);
+        await settle(1000);
+        expect(dialogs).toHaveLength(1);
+        const { attempt: next } = await press(store, line);
+        server.set(next, { state: "approved", result: CARD });
+        await settle(1000);
+        expect(line.payment_status).toBe("done");
+        expect(line.ticket).toBe(CARD.slip);
+    });
+
+    test("a synchronisation that has it paid all the same is not believed", async () => {
+        const { store, server, order, line, attempt } = await paidLine({ forced: true });
+        const dialogs = recordDialogs(store);
+        server.ledger[attempt] = { ...server.ledger[attempt], charged: false };
+        hint(store, attempt);
+        await settle(1000);
+        store.viva.watch.stop();
+        line.setPaymentStatus("done");
+        const validation = new OrderPaymentValidation({ pos: store, orderUuid: order.uuid });
+        expect(await validation.askBeforeValidation()).toBe(false);
+        expect(line.payment_status).toBe("retry");
+        expect(dialogs).toHaveLength(2);
+        server.faults.check = connectionLost;
+        line.setPaymentStatus("done");
+        expect(await validation.askBeforeValidation()).toBe(false);
+        expect(dialogs.at(-1).title.toString()).toBe("A card payment is not certain");
+    });
+
+    test("voided by another till: the line goes, nothing else is said", async () => {
+        const { store, server, order, attempt } = await paidLine();
+        const dialogs = recordDialogs(store);
+        server.ledger[attempt] = { ...server.ledger[attempt], charged: false, left_minor: 0 };
+        server.record({
+            attempt: "their-void",
+            operation: "void",
+            order_uuid: order.uuid,
+            parent_attempt: attempt,
+            amount_minor: 1785,
+        });
+        server.set("their-void", { state: "approved", executed: "void" });
+        await store.viva.recover();
+        await settle();
+        expect(order.payment_ids).toHaveLength(0);
+        expect(dialogs).toEqual([]);
+    });
+
+    test("while this till voids it, the void says what becomes of the line", async () => {
+        const { store, server, order, line, attempt } = await paidLine();
+        const asked = answerDialogs(store, [true]);
+        store.viva.moneyBack.voidLine(line.uuid);
+        await settle();
+        server.ledger[attempt] = { ...server.ledger[attempt], charged: false };
+        hint(store, attempt);
+        await settle(100);
+        expect(line.payment_status).toBe("done");
+        server.set(server.charged.at(-1), { state: "failed" });
+        await settle(1000);
+        expect(order.payment_ids).toEqual([line]);
+        expect(line.payment_status).toBe("retry");
+        expect(asked.at(-1).title.toString()).toBe("This payment does not count any more");
     });
 });
 

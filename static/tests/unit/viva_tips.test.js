@@ -1,12 +1,14 @@
 import { definePosModels } from "@point_of_sale/../tests/unit/data/generate_model_definitions";
 import { PaymentScreen } from "@point_of_sale/app/screens/payment_screen/payment_screen";
 import OrderPaymentValidation from "@point_of_sale/app/utils/order_payment_validation";
-import { describe, expect, queryText, test } from "@odoo/hoot";
+import { click, describe, expect, press as hit, queryText, test } from "@odoo/hoot";
 import {
     makeServerError,
     mountWithCleanup,
     patchWithCleanup,
 } from "@web/../tests/web_test_helpers";
+import { MainComponentsContainer } from "@web/core/main_components_container";
+import { decide } from "@viva_payments/pos/viva_confirm/viva_confirm";
 
 import { CARD, answerDialogs, makeOrder, plain, press, settle, setupViva } from "./utils";
 
@@ -93,6 +95,40 @@ test("kept apart by the cashier", async () => {
     expect(server.calls.at(-1)).toEqual(["bookTip", { attempt, booking: "account" }]);
     expect(tipOf(order, store)).toEqual([]);
     expect(line.amount).toBe(17.85);
+});
+
+test("closed: nothing is booked, the order waits, and Validate asks once more", async () => {
+    const { store, server, order, line, asked, attempt } = await tipped({ answers: [] });
+    expect(asked).toHaveLength(1);
+    expect(server.count("bookTip")).toBe(0);
+    expect(tipOf(order, store)).toEqual([]);
+    expect(store.viva.tips.undecided(order)).toEqual([line]);
+    const validation = new OrderPaymentValidation({ pos: store, orderUuid: order.uuid });
+    expect(await validation.askBeforeValidation()).toBe(true);
+    expect(asked).toHaveLength(2);
+    expect(server.count("bookTip")).toBe(0);
+    store.viva.learn({ ...server.ledger[attempt], tip_booking: "account" });
+    expect(await validation.askBeforeValidation()).toBe(true);
+    expect(asked).toHaveLength(2);
+});
+
+test("the question has no answer by Escape", async () => {
+    const { store } = await setupViva();
+    await mountWithCleanup(MainComponentsContainer);
+    const answers = [];
+    const question = () =>
+        decide(store.dialog, { title: "Tip", confirmLabel: "Add", cancelLabel: "Apart" }).then(
+            (answer) => answers.push(answer)
+        );
+    question();
+    await settle();
+    await hit("Escape");
+    await settle();
+    question();
+    await settle();
+    await click(".modal-footer .btn-secondary");
+    await settle();
+    expect(answers).toEqual([undefined, false]);
 });
 
 test("it cannot be kept apart: Odoo's words, and the other way", async () => {

@@ -27,7 +27,8 @@ test("each operation has words of its own", async () => {
         )
     ).toEqual(new Array(6).fill("Sending to terminal Bar …"));
     expect(title("refund", waiting)).toBe("Refunding on terminal Bar");
-    expect(title("capture", waiting)).toBe("Capturing on terminal Bar");
+    expect(title("void", waiting)).toBe("Voiding on terminal Bar");
+    expect(title("capture", waiting)).toBe("Capturing the hold on terminal Bar");
     expect(title("release", waiting)).toBe("Releasing the hold on terminal Bar");
     expect(title("preauth", waiting)).toBe("Waiting for the card on terminal Bar");
     expect(title("refund", { ...waiting, via: "api" })).toBe("Viva is working on it …");
@@ -39,6 +40,11 @@ test("each operation has words of its own", async () => {
     expect(title("capture", failed)).toBe("Not captured");
     expect(title("preauth", failed)).toBe("Not held");
     expect(title("release", failed)).toBe("Not released");
+    expect(title("sale", { ...done, charged: false })).toBe("Charged and given back");
+    // Viva has denied it, or it was voided since.
+    expect(title("sale", { ...done, forced: true, charged: false })).toBe(
+        "Does not count any more"
+    );
     expect(title("sale", failed)).toBe("Not charged");
     expect(title("refund", { state: "declined" })).toBe("Declined");
 });

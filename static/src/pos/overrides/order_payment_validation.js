@@ -28,7 +28,24 @@ patch(OrderPaymentValidation.prototype, {
             );
             return false;
         }
-        await this.pos.viva.tips.settled(this.order);
+        const withdrawn = this.pos.viva.withdrawnLine(this.order);
+        if (withdrawn) {
+            await this.pos.viva.buttons.checkAgain(withdrawn.uuid);
+        }
+        if (this.pos.viva.withdrawnLine(this.order)) {
+            this.pos.viva.outcome.say(
+                _t("A card payment is not certain"),
+                _t(
+                    "It was found not to count any more, and nobody can tell at the moment whether that has changed. " +
+                        "Check the network, then press Validate again."
+                )
+            );
+            return false;
+        }
+        if (withdrawn && !this.order.isPaid()) {
+            return false; // its line has said why
+        }
+        await this.pos.viva.tips.takeUp(this.order);
         return super.askBeforeValidation(...arguments);
     },
 });

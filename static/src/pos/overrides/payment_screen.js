@@ -182,6 +182,7 @@ patch(PaymentScreen.prototype, {
             order.isPaid() &&
             !order.isRefundInProcess() &&
             !order.finalized &&
+            !this.pos.viva.tips.undecided(order).length &&
             status(this) !== "destroyed" &&
             this.pos.config.auto_validate_terminal_payment
         ) {

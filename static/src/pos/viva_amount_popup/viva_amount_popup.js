@@ -5,6 +5,15 @@ import { parseFloat } from "@web/views/fields/parsers";
 
 import { toMajor, toMinor } from "../minor_units";
 
+/** @returns {number} minor units of what was typed; 0 when it is no amount */
+export function amountOf(text, digits) {
+    try {
+        return Math.max(0, toMinor(parseFloat(text || ""), digits));
+    } catch {
+        return 0;
+    }
+}
+
 /** Odoo's number dialog for money up to a limit; its button says the amount. The payload is in minor units. */
 export class VivaAmountPopup extends NumberPopup {
     // Odoo's number buffer listens to the keyboard only while a dialog of this name is open.
@@ -28,12 +37,8 @@ export class VivaAmountPopup extends NumberPopup {
 
     /** @returns {number} minor units; 0 when it is no amount that can be asked for */
     get amountMinor() {
-        try {
-            const minor = toMinor(parseFloat(this.state.buffer || ""), this.props.digits);
-            return minor > 0 && minor <= this.props.limitMinor ? minor : 0;
-        } catch {
-            return 0;
-        }
+        const minor = amountOf(this.state.buffer, this.props.digits);
+        return minor <= this.props.limitMinor ? minor : 0;
     }
 
     get confirmButtonLabel() {

@@ -9,6 +9,15 @@ import { VivaRunning } from "./viva_running";
 
 const TONES = { open: "good", asked: "busy", unknown: "doubt" };
 
+const LAPSED = "lapsed";
+
+/** Of a hold that has lapsed nothing is left to capture or to release. */
+export function stillPossible(actions, state) {
+    return state === LAPSED
+        ? actions.filter(({ name }) => !["capture", "release"].includes(name))
+        : actions;
+}
+
 /** Money that is held on a card, in the panel. */
 export class VivaHold extends Component {
     static template = "viva_payments.VivaHold";
@@ -27,7 +36,7 @@ export class VivaHold extends Component {
 
     get tone() {
         const { state, expires_soon } = this.props.hold;
-        return expires_soon ? "doubt" : TONES[state] || "neutral";
+        return expires_soon && state !== LAPSED ? "doubt" : TONES[state] || "neutral";
     }
 
     get headline() {
@@ -41,7 +50,10 @@ export class VivaHold extends Component {
     }
 
     get expiry() {
-        const { expires_on, expires_soon } = this.props.hold;
+        const { expires_on, expires_soon, state } = this.props.hold;
+        if (state === LAPSED) {
+            return ""; // the state says it
+        }
         const day = formatDate(deserializeDate(expires_on));
         return expires_soon ? _t("Lapses soon: %s", day) : _t("Lapses on %s", day);
     }
@@ -54,6 +66,6 @@ export class VivaHold extends Component {
     get actions() {
         const { hold, running } = this.props;
         const isRunning = running && !["paid", "unpaid"].includes(phaseOf(running));
-        return isRunning ? [] : hold.actions;
+        return isRunning ? [] : stillPossible(hold.actions, hold.state);
     }
 }

@@ -146,6 +146,11 @@ export class VivaPanel extends Component {
         }
     }
 
+    get isEmpty() {
+        const { tab, holds, payments } = this.state;
+        return tab === "holds" ? !holds.length && !this.newHolds.length : !payments.length;
+    }
+
     get emptyWords() {
         switch (this.state.tab) {
             case "order":

@@ -7,6 +7,7 @@ import { Component } from "@odoo/owl";
 import { phaseOf } from "../viva_attempt";
 import { TONES, extrasOf } from "../viva_words";
 import { VivaActionButtons } from "./viva_action_buttons";
+import { stillPossible } from "./viva_hold";
 import { VivaRunning } from "./viva_running";
 
 /** A time without seconds by the clock of this device, with the day unless that is today. */
@@ -98,7 +99,9 @@ export class VivaPayment extends Component {
     get actions() {
         const { card, running } = this.props;
         const isRunning = running && !["paid", "unpaid"].includes(phaseOf(running));
-        return isRunning ? card.actions.filter(({ name }) => name === "print") : card.actions;
+        return isRunning
+            ? card.actions.filter(({ name }) => name === "print")
+            : stillPossible(card.actions, card.hold?.state);
     }
 
     when(text) {

@@ -15,7 +15,7 @@ patch(VivaButtons.prototype, {
         }
         const credentials = await this._askCredentials(
             attempt && givesMoneyBack(attempt)
-                ? _t("Which manager accepts this refund?")
+                ? _t("Which manager accepts that the money was given back?")
                 : _t("Which manager accepts this payment?")
         );
         const answer = credentials && (await super.askManager(...arguments));
