@@ -7,6 +7,7 @@ from . import (
     test_decide,
     test_documentation,
     test_give_back,
+    test_histories,
     test_holds,
     test_hostile,
     test_hostile_money,
