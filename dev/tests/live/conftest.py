@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helper modules beside the tests
 
-for helper in ("control", "invariants", "shop"):
+for helper in ("control", "invariants", "operations", "shop"):
     pytest.register_assert_rewrite(helper)
 
 from control import Database, Viva  # noqa: E402

@@ -43,6 +43,23 @@ class Viva(Simulator):
         """Sales that moved money (minor units); reversals are in their ``refunded``."""
         return [row for row in self.control("GET", "charges") if not row["parentId"]]
 
+    def moved(self) -> list[dict[str, Any]]:
+        """Everything that moved money: sales and captures, refunds and voids."""
+        return self.control("GET", "charges")
+
+    def given_back(self) -> list[int]:
+        """The amounts that went back to cards, in order."""
+        return [row["amount"] for row in self.moved() if row["operation"] in ("refund", "void")]
+
+    def book(self) -> list[dict[str, Any]]:
+        """Everything that the acquirer approved: also holds and their release."""
+        return [row for row in self.control("GET", "attempts") if row["statusId"] != "E"]
+
+    def reverse(self, transaction_id: str, amount: int | None = None) -> dict[str, Any]:
+        """Viva itself gives money back, unasked."""
+        options = {} if amount is None else {"amount": amount}
+        return self.control("POST", f"transactions/{transaction_id}/reverse", options)
+
     def sessions(self) -> list[dict[str, Any]]:
         return self.control("GET", "sessions")
 

@@ -1,5 +1,6 @@
 """What has to be true after every test, whatever happened in it."""
 
+import contextlib
 import re
 from collections import Counter
 from typing import Any
@@ -7,8 +8,18 @@ from typing import Any
 from control import until
 from shop import LEDGER, OPEN, Shop
 
+from lib.rpc import RpcError
+
 # Odoo's database layer calls a lost race an error although the caller goes on; nobody else may.
 LOST_RACE = re.compile(r" ERROR \S+ odoo\.sql_db: bad query")
+# Which way money goes; holds and their release move none.
+SIGN = {"sale": 1, "capture": 1, "refund": -1, "void": -1}
+BACK = ("refund", "void", "release")
+
+
+def _payment(sign: int, parent: str | None, own: str) -> str:
+    """Viva's id of the payment that a row adds to or takes from."""
+    return parent if sign < 0 and parent else own
 
 
 class Watch:
@@ -20,15 +31,18 @@ class Watch:
             shop.database.run("SELECT max(id) AS id FROM viva_transaction")[0]["id"] or 0
         )
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The transactions of this test that Odoo started."""
+    def rows(self, origin: str = "odoo") -> list[dict[str, Any]]:
+        """The transactions of this test that Odoo started, or those that Viva has reported."""
         return self.shop.database.run(
-            """SELECT t.*, round(amount * 100)::int AS asked_minor,
-                      round(approved_amount * 100)::int AS approved_minor,
-                      (SELECT coalesce(round(sum(c.amount) * 100)::int, 0) FROM viva_transaction c
-                        WHERE c.parent_id = t.id AND c.state IN ('approved', 'unknown')) AS reversed_minor
-               FROM viva_transaction t WHERE id > %s AND origin = 'odoo' ORDER BY id""",
+            """SELECT t.*, round(t.amount * 100)::int AS asked_minor,
+                      round(t.approved_amount * 100)::int AS approved_minor,
+                      round((coalesce(t.tip_amount, 0) + coalesce(t.surcharge_amount, 0)) * 100)::int
+                          AS extra_minor,
+                      parent.viva_transaction_id AS parent_viva_id
+                 FROM viva_transaction t LEFT JOIN viva_transaction parent ON parent.id = t.parent_id
+                WHERE t.id > %s AND t.origin = %s ORDER BY t.id""",
             self._first_id,
+            origin,
         )
 
     def finish(self) -> None:
@@ -60,9 +74,9 @@ class Watch:
                 break
             self.shop.forget_silence()
             database.run(
-                """UPDATE viva_transaction SET sent_at = sent_at - interval '200 seconds',
-                       abort_asked_at = abort_asked_at - interval '200 seconds',
-                       recheck_at = recheck_at - interval '200 seconds'
+                """UPDATE viva_transaction SET sent_at = sent_at - interval '300 seconds',
+                       abort_asked_at = abort_asked_at - interval '300 seconds',
+                       recheck_at = recheck_at - interval '300 seconds'
                    WHERE id = ANY(%s)""",
                 [row["id"] for row in unsettled],
             )
@@ -87,7 +101,16 @@ class Watch:
                 LEDGER, "pos_force", row["attempt"], "Seen on the terminal's slip"
             )
             assert status["final"] and status["forced"], status
+        for row in self.rows("viva"):
+            if row["state"] == "unknown":
+                self._confirm(row)
         ids = [row["id"] for row in self.rows()]
+        in_doubt = self.shop.database.run(
+            """SELECT hold.name, hold.state FROM viva_hold hold JOIN viva_transaction t ON t.hold_id = hold.id
+                WHERE t.id = ANY(%s) AND hold.state IN ('asked', 'unknown')""",
+            ids,
+        )
+        assert not in_doubt, f"everything is decided, these holds are not: {in_doubt}"
         self.shop.database.run(
             "UPDATE viva_transaction SET is_forced = false, recheck_at = NULL WHERE id = ANY(%s)",
             ids,
@@ -95,54 +118,94 @@ class Watch:
         held = [row["name"] for row in self.rows() if row["holds_terminal"]]
         assert not held, f"decided, but the terminal is not free: {held}"
 
+    def _confirm(self, row: dict[str, Any]) -> None:
+        """A manager confirms a reversal that Viva has reported, unless Viva's list was quicker."""
+        values = {
+            "transaction_id": row["id"],
+            "decision": "approved",
+            "reason": "Seen in the portal",
+        }
+        manager = self.shop.manager
+        wizard = manager.call("viva.decide.wizard", "create", values)
+        with contextlib.suppress(RpcError):
+            manager.call("viva.decide.wizard", "action_decide", [wizard])
+        (after,) = [other for other in self.rows("viva") if other["id"] == row["id"]]
+        assert after["state"] == "approved"
+
     # -- money -----------------------------------------------------------------------------------
 
     def check_money(self) -> None:
-        """What Viva charged is what Odoo shows as approved plus what it shows as unknown."""
-        rows = {row["session_id"]: row for row in self.rows()}
-        charges = self.shop.viva.charges()
-        charged = Counter(charge["sessionId"] for charge in charges)
-        strangers = charged.keys() - rows.keys()
-        assert not strangers, f"charged, but not in the ledger: {strangers}"
-        times = Counter(rows[session]["payment_uuid"] for session in charged.elements())
-        assert set(times.values()) <= {1}, f"charged twice for one payment: {times}"
-        self._check_orders([rows[session] for session in charged.elements()])
-        at_viva = sum(charge["amount"] - charge["refunded"] for charge in charges)
-        approved = sum(
-            row["approved_minor"] - row["reversed_minor"]
-            for row in rows.values()
-            if row["state"] == "approved" and not row["is_forced"]
-        )
-        unknown = 0
-        for charge in charges:
-            row = rows[charge["sessionId"]]
+        """What Viva moved is what Odoo shows as approved plus what it shows as unknown, for each payment."""
+        at_viva: Counter[str] = Counter()
+        in_odoo: Counter[str] = Counter()
+        done: dict[int, dict[str, Any]] = {}
+        for entry in self.shop.viva.book():
+            left = entry["amount"] - entry["refunded"] - entry["captured"]
+            assert left >= 0, f"more than there was: {entry}"
+            sign = SIGN.get(entry["operation"], 0)
+            payment = _payment(sign, entry["parentId"], entry["transactionId"])
+            at_viva[payment] += sign * entry["amount"]
+            row = self._row_of(entry)
+            assert row["id"] not in done, f"done twice: {row['name']}"
+            done[row["id"]] = entry
             assert row["state"] in ("approved", "unknown"), (
-                f"{row['name']} was charged and Odoo says {row['state']}"
+                f"{row['name']} ({row['operation']}) was carried out and Odoo says {row['state']}"
             )
+            if row["state"] == "unknown":
+                in_odoo[payment] += sign * entry["amount"]
+        rows = self.rows()
+        for row in rows:
+            if row["state"] != "approved" or row["is_forced"]:
+                continue
+            assert row["id"] in done, f"{row['name']} is approved and not at Viva"
+            assert row["viva_transaction_id"] == done[row["id"]]["transactionId"]
+            sign = SIGN.get(row["operation"], 0)
+            payment = _payment(sign, row["parent_viva_id"], row["viva_transaction_id"])
+            in_odoo[payment] += sign * row["approved_minor"]
+        for row in self.rows("viva"):
             if row["state"] == "approved":
-                assert row["viva_transaction_id"] == charge["transactionId"]
-            else:
-                unknown += charge["amount"] - charge["refunded"]
-        assert at_viva == approved + unknown, f"{at_viva} != {approved} + {unknown}"
+                sign = SIGN.get(row["operation"], 0)
+                in_odoo[row["parent_viva_id"]] += sign * row["approved_minor"]
+        assert +at_viva == +in_odoo and -at_viva == -in_odoo, f"Viva {at_viva}, Odoo {in_odoo}"
+        lines = Counter(row["payment_uuid"] for row in rows if row["id"] in done)
+        assert set(lines.values()) <= {1}, f"twice for one payment line: {lines}"
+        self._check_orders([row for row in rows if row["id"] in done])
 
-    def _check_orders(self, charged: list[dict[str, Any]]) -> None:
-        """No order is charged more than it costs, unless Viva had denied it and a person has been told."""
-        asked: Counter[str] = Counter()
+    def _row_of(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """The transaction that a row of Viva's book belongs to."""
+        gives_back = entry["operation"] in BACK
+        for row in self.rows():
+            if (row["operation"] in BACK) == gives_back and (
+                row["session_id"] == entry["sessionId"]
+                or (row["via"] == "api" and row["merchant_reference"] == entry["merchantReference"])
+            ):
+                return row
+        for row in self.rows("viva"):
+            if row["viva_transaction_id"] == entry["transactionId"]:
+                return row
+        raise AssertionError(f"not in the ledger: {entry}")
+
+    def _check_orders(self, carried_out: list[dict[str, Any]]) -> None:
+        """No order brings in (or gives back) more than it costs, unless Viva had denied it and a person has been told."""
+        moved: Counter[str] = Counter()
         told = self.shop.database.run(
-            "SELECT res_id FROM mail_activity WHERE res_model = %s AND summary = 'Charged after all'",
+            "SELECT res_id FROM mail_activity WHERE res_model = %s AND summary LIKE '%%after all'",
             LEDGER,
         )
         late = {row["res_id"] for row in told}
-        for row in charged:
-            if row["id"] in late:
-                continue
-            asked[row["order_uuid"]] += row["asked_minor"]
+        for row in carried_out:
+            if row["id"] not in late and row["order_uuid"]:
+                amount = row["asked_minor"] - (
+                    row["extra_minor"] if row["operation"] in BACK else 0
+                )
+                moved[row["order_uuid"]] += SIGN.get(row["operation"], 0) * amount
         costs = self.shop.database.run(
             "SELECT uuid, round(amount_total * 100)::int AS minor FROM pos_order WHERE uuid = ANY(%s)",
-            list(asked),
+            list(moved),
         )
         for order in costs:
-            assert asked[order["uuid"]] <= order["minor"], f"charged too much for {order['uuid']}"
+            net, total = moved[order["uuid"]], order["minor"]
+            assert min(total, 0) <= net <= max(total, 0), f"{net} moved for an order of {total}"
 
     # -- logs ------------------------------------------------------------------------------------
 

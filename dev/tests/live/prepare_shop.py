@@ -128,6 +128,9 @@ def main(env):
     other_account = make_account(env, other_company, "22222222-2222-3333-4444-555555555555", "sim2")
     terminals = make_terminals(env, account)
     make_user(env, company, "cashier", "base.group_user", "point_of_sale.group_pos_user")
+    make_user(env, company, "refunder", "base.group_user", "viva_payments.group_viva_refund")
+    unreferenced = "viva_payments.group_viva_unreferenced_refund"
+    make_user(env, company, "trusted", "base.group_user", unreferenced)
     manager = make_user(
         env,
         company,

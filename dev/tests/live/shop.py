@@ -1,13 +1,17 @@
 """The shop: tills that behave like tabs, orders, presses of the card button; and the passing of time."""
 
 import contextlib
+import os
+import re
+import signal
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +23,8 @@ from lib.server import EVENTS, Odoo, port_is_taken
 PRICE = 1999  # minor units: 19.99, which no float holds
 LEDGER = "viva.transaction"
 OPEN = ("draft", "sent", "pending")
+WITH_LINE = ("sale", "capture", "refund")  # operations that are a payment line of an order
+PAUSE = 0x7669  # the advisory lock at which `Shop.pause` holds Odoo's database transactions
 
 Status = dict[str, Any]
 
@@ -55,7 +61,7 @@ class Background:
 
 @dataclass
 class Card:
-    """One press of the card button: a payment line and its attempt."""
+    """One press of a card button: an attempt and, if the operation has one, a payment line."""
 
     order: "Order"
     terminal: str
@@ -64,27 +70,53 @@ class Card:
     payment_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     payment_id: int = 0
     status: Status = field(default_factory=dict)
+    operation: str = "sale"
+    parent: "Card | None" = None
+    via: str = "terminal"
+    who: Client | None = None  # whose rights it needs; the cashier of the till by default
+    more: dict[str, Any] = field(default_factory=dict)
 
     def send(self) -> Status:
-        """The till's request to charge. May be called again: it is the same press."""
-        self.status = self.order.till.ask("pos_start", self.request())
+        """The till's request. May be called again: it is the same press."""
+        self.status = self._client().call(LEDGER, "pos_start", self.request())
         return self.status
+
+    def _client(self) -> Client:
+        return self.who or self.order.till.client
 
     def request(self) -> dict[str, Any]:
         till = self.order.till
         return {
             "attempt": self.attempt,
-            "payment_uuid": self.payment_uuid,
-            "order_uuid": self.order.uuid,
+            "operation": self.operation,
+            "payment_uuid": self.payment_uuid if self.operation in WITH_LINE else "",
+            "order_uuid": self.order.uuid if self.order.state else "",
             "order_reference": self.order.reference,
+            "parent_attempt": self.parent.attempt if self.parent else "",
             "pos_session_id": till.session_id,
             "payment_method_id": till.shop.facts["card_method"],
             "amount_minor": self.amount,
             "terminal_id": till.shop.facts["terminals"][self.terminal],
+            "via": self.via,
+            **self.more,
         }
 
+    def again(self) -> "Card":
+        """A new press for the same, on the same payment line."""
+        return replace(self, attempt=str(uuid.uuid4()), status={})
+
+    def void(self, **values: Any) -> "Card":
+        """Take all of it back while its order is open; not sent yet."""
+        return Card(self.order, self.terminal, self.amount, operation="void", parent=self, **values)
+
+    def release(self, **values: Any) -> "Card":
+        """Let go what this preauth holds; not sent yet."""
+        return Card(
+            self.order, self.terminal, self.amount, operation="release", parent=self, **values
+        )
+
     def check(self) -> Status:
-        found = self.order.till.ask("pos_check", [self.attempt])
+        found = self._client().call(LEDGER, "pos_check", [self.attempt])
         assert found, "the attempt is not in the ledger"
         self.status = found[0]
         return self.status
@@ -124,13 +156,22 @@ class Card:
             self.attempt,
         )
 
+    @property
+    def signed(self) -> int:
+        """What the payment line shows."""
+        return -self.amount if self.operation == "refund" else self.amount
+
+    def viva_id(self) -> str:
+        """Viva's own number of it."""
+        return self.row()["viva_transaction_id"]
+
     def values(self) -> dict[str, Any]:
         """The payment line, as the tab syncs it."""
         result = self.status.get("result") or {}
         done = self.status.get("state") == "approved"
         return {
             "uuid": self.payment_uuid,
-            "amount": self.amount / 100,
+            "amount": self.signed / 100,
             "payment_date": now(),
             "payment_method_id": self.order.till.shop.facts["card_method"],
             "payment_status": "done" if done else "waitingCard",
@@ -143,17 +184,18 @@ class Card:
 
 
 class Order:
-    """An order in a tab: one coffee, and payment lines."""
+    """An order in a tab: one coffee (or its refund: the amount is negative), and payment lines."""
 
-    def __init__(self, till: "Till", amount: int) -> None:
+    def __init__(self, till: "Till", amount: int, refunds: "Order | None" = None) -> None:
         self.till = till
         self.amount = amount
+        self.refunds = refunds
         self.uuid = str(uuid.uuid4())
         self.reference = f"LIVE-{self.uuid[:8]}"
         self.cards: list[Card] = []
         self.state = ""
         self._line_uuid = str(uuid.uuid4())
-        self._line_id = 0
+        self.line_id = 0
         self._access_token = str(uuid.uuid4())
 
     def line(self, terminal: str, amount: int | None = None) -> Card:
@@ -166,6 +208,32 @@ class Order:
     def charge(self, terminal: str, amount: int | None = None) -> Card:
         card = self.line(terminal, amount)
         card.send()
+        return card
+
+    def refund(self, amount: int | None = None, till: "Till | None" = None) -> "Order":
+        """A new order that gives this one, or a part of it, back."""
+        return Order(till or self.till, -(amount or self.amount), refunds=self)
+
+    def give_back(
+        self, terminal: str, sale: Card | None, amount: int | None = None, **values: Any
+    ) -> Card:
+        """A payment line of this refund, by card (and, without a sale, without the original); not sent yet."""
+        if sale is None:
+            values["more"] = {"unreferenced": True}
+        card = Card(
+            self, terminal, amount or -self.amount, operation="refund", parent=sale, **values
+        )
+        self.cards.append(card)
+        self.sync()
+        return card
+
+    def capture(self, terminal: str, hold: Card, amount: int | None = None, **values: Any) -> Card:
+        """A payment line of this order with money that is on hold; not sent yet."""
+        card = Card(
+            self, terminal, amount or self.amount, operation="capture", parent=hold, **values
+        )
+        self.cards.append(card)
+        self.sync()
         return card
 
     def delete_line(self, card: Card) -> None:
@@ -187,12 +255,13 @@ class Order:
             "uuid": self._line_uuid,
             "product_id": self.till.shop.facts["product"],
             "full_product_name": "Coffee",
-            "qty": 1,
-            "price_unit": price,
+            "qty": -1 if self.refunds else 1,
+            "price_unit": abs(price),
             "discount": 0,
             "price_subtotal": price,
             "price_subtotal_incl": price,
             "tax_ids": [],
+            "refunded_orderline_id": self.refunds.line_id if self.refunds else False,
         }
         payments = [
             [1, c.payment_id, c.values()] if c.payment_id else [0, 0, c.values()]
@@ -202,7 +271,7 @@ class Order:
             payments.append([2, deleted.payment_id])
         if cash:
             payments.append([0, 0, self._cash(cash)])
-        paid = cash + sum(card.amount for card in self.cards if state == "paid")
+        paid = cash + sum(card.signed for card in self.cards if state == "paid")
         answer = self.till.client.call(
             "pos.order",
             "sync_from_ui",
@@ -212,6 +281,7 @@ class Order:
                     "access_token": self._access_token,
                     "session_id": self.till.session_id,
                     "user_id": self.till.client.uid,
+                    "is_refund": bool(self.refunds),
                     "pos_reference": self.reference,
                     "tracking_number": "001",
                     "state": state,
@@ -225,14 +295,14 @@ class Order:
                     "pricelist_id": False,
                     "to_invoice": False,
                     "last_order_preparation_change": "{}",
-                    "lines": [[1, self._line_id, line] if self._line_id else [0, 0, line]],
+                    "lines": [[1, self.line_id, line] if self.line_id else [0, 0, line]],
                     "payment_ids": payments,
                     "relations_uuid_mapping": {},
                 }
             ],
         )
         self.state = answer["pos.order"][0]["state"]
-        self._line_id = answer["pos.order.line"][0]["id"]
+        self.line_id = answer["pos.order.line"][0]["id"]
         self.payments = {row["uuid"]: row for row in answer["pos.payment"]}
         for card in self.cards:
             card.payment_id = self.payments[card.payment_uuid]["id"]
@@ -269,6 +339,10 @@ class Till:
         """A new order and the press of its card button."""
         return self.order(amount).charge(terminal)
 
+    def hold(self, terminal: str, amount: int = PRICE) -> Card:
+        """The press of the button that puts money on hold; not sent yet."""
+        return Card(self.order(amount), terminal, amount, operation="preauth")
+
     def sell_for_cash(self, amount: int = PRICE) -> float:
         """A cash sale, from validation to the server's answer, in seconds."""
         order = self.order(amount)
@@ -292,6 +366,8 @@ class Shop:
         self.webhook_urls = [f"{odoo.url}/viva/webhook/{path}" for path in facts["paths"]]
         self.cashier = odoo.client("cashier")
         self.manager = odoo.client("manager")
+        self.refunder = odoo.client("refunder")
+        self.trusted = odoo.client("trusted")
         cash = facts["cash_methods"] + [0] * len(facts["tills"])
         self.tills = [
             Till(self, self.cashier, config_id, cash[number])
@@ -303,6 +379,7 @@ class Shop:
         """A simulator without memory, quick people, an Odoo that believes in Viva and has nothing open."""
         if not self.odoo.answers():
             self.restart()
+        self._remove_pause()
         self.viva.control("POST", "reset", {"keep_webhooks": True})
         self.prepare_viva()
         self.database.run("UPDATE viva_event SET is_processed = true WHERE NOT is_processed")
@@ -380,6 +457,114 @@ class Shop:
     def restart(self) -> None:
         self.crash()
         self.odoo.start()
+
+    def workers(self) -> set[int]:
+        """The processes that serve requests."""
+        log = self.odoo.log.read_text(errors="replace")
+        found = set()
+        for worker in re.findall(r"Worker WorkerHTTP \((\d+)\) alive", log):
+            with contextlib.suppress(OSError):
+                status = Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()
+                if status[0] != "Z" and int(status[1]) == self.odoo.process.pid:
+                    found.add(int(worker))
+        return found
+
+    def kill_workers(self) -> None:
+        """kill -9 for all of them; Odoo starts new ones at once."""
+        killed = self.workers()
+        for worker in killed:
+            os.kill(worker, signal.SIGKILL)
+        until(lambda: len(self.workers() - killed) == len(killed), 20, "for new workers")
+
+    @contextlib.contextmanager
+    def pause(self, when: str, times: int = 1) -> Iterator[None]:
+        """Hold the next ``times`` database transactions of Odoo at ``when``, until the block ends.
+
+        :param when: of a trigger: "BEFORE INSERT" or "BEFORE UPDATE" (the snapshot is taken, nothing is
+            written), or "COMMIT" of a new row
+        """
+        kind, moment, each = "TRIGGER", when, "FOR EACH STATEMENT"
+        if when == "COMMIT":
+            kind, moment = "CONSTRAINT TRIGGER", "AFTER INSERT"
+            each = "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+        self._remove_pause()
+        self.database.run(f"""
+            CREATE SEQUENCE live_pauses;
+            CREATE FUNCTION live_pause() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF nextval('live_pauses') <= {times} THEN
+                    PERFORM pg_advisory_lock_shared({PAUSE}); PERFORM pg_advisory_unlock_shared({PAUSE});
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE {kind} live_pause {moment} ON viva_transaction {each}
+                EXECUTE FUNCTION live_pause()""")
+        connection = self.database.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s)", (PAUSE,))
+                yield
+        finally:
+            connection.close()  # who waits goes on
+
+    def _remove_pause(self) -> None:
+        """Only while no request is under way: it would wait for its own second cursor behind the DROP."""
+        self.database.run(
+            "DROP FUNCTION IF EXISTS live_pause CASCADE; DROP SEQUENCE IF EXISTS live_pauses"
+        )
+
+    @contextlib.contextmanager
+    def refusals(self, event: str, number: int, at_commit: bool = False) -> Iterator[None]:
+        """The next ``number`` events (INSERT, UPDATE, UPDATE OF a column) on the ledger fail as lost races do."""
+        kind = "CONSTRAINT TRIGGER" if at_commit else "TRIGGER"
+        when = "AFTER" if at_commit else "BEFORE"
+        deferred = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
+        self.database.run(f"""
+            CREATE SEQUENCE live_refusals;
+            CREATE FUNCTION live_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF nextval('live_refusals') <= {number} THEN
+                    RAISE EXCEPTION 'refused by a test' USING ERRCODE = 'serialization_failure';
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE {kind} live_refuse {when} {event} ON viva_transaction {deferred}
+                FOR EACH ROW EXECUTE FUNCTION live_refuse()""")
+        try:
+            yield
+            (row,) = self.database.run("SELECT last_value FROM live_refusals")
+            assert row["last_value"] >= number, "nothing was refused"
+        finally:
+            self.database.run("DROP FUNCTION live_refuse CASCADE; DROP SEQUENCE live_refusals")
+
+    # -- ready-made ------------------------------------------------------------------------------
+
+    def pay(self, card: Card) -> Card:
+        """Send it, and the customer presents a card."""
+        card.send()
+        self.viva.act("tap", card.terminal)
+        card.until("approved")
+        return card
+
+    def sold(self, terminal: str, till: Till | None = None, amount: int = PRICE) -> Card:
+        """An approved sale on an order that is still open."""
+        return self.pay((till or self.till).order(amount).line(terminal))
+
+    def paid(self, terminal: str, till: Till | None = None, amount: int = PRICE) -> Card:
+        """The sale of a validated order."""
+        card = self.sold(terminal, till, amount)
+        card.order.finish()
+        return card
+
+    def cleared(self, terminal: str, till: Till | None = None, amount: int = PRICE) -> Card:
+        """The same, a night later: parts of it can be given back."""
+        card = self.paid(terminal, till, amount)
+        self.viva.settings(clearing_h=0)
+        self.database.run(
+            "UPDATE viva_transaction SET settled_at = settled_at - interval '2 days' WHERE attempt = %s",
+            card.attempt,
+        )
+        return card
 
     def start_job(self) -> int:
         """Tell Odoo's own cron worker to run the scheduled job; the id of the order to do so."""

@@ -1,7 +1,6 @@
 """kill -9 at the worst moments, and PostgreSQL that makes Odoo repeat a request."""
 
-import contextlib
-from collections.abc import Iterator
+import time
 
 import pytest
 from control import until
@@ -127,20 +126,21 @@ class TestKilled:
         assert [card.steps().count("read") for card in cards] == [1] * 4
 
 
-def test_process_that_slept_too_long(shop: Shop):
-    """Recorded, and sent only now, when the attempt counts as never arrived: nothing leaves any more."""
-    card = shop.till.order().line(shop.first)
-    shop.database.run("""
-        CREATE FUNCTION live_sleep() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN NEW.sent_at = NEW.sent_at - interval '40 seconds'; RETURN NEW; END $$;
-        CREATE TRIGGER live_sleep BEFORE INSERT ON viva_transaction
-            FOR EACH ROW EXECUTE FUNCTION live_sleep()""")
-    try:
-        card.send()
-    finally:
-        shop.database.run("DROP FUNCTION live_sleep CASCADE")
-    assert (card.status["state"], card.status["reason"]) == ("failed", "unreachable")
-    assert shop.viva.sessions() == []
+def test_processes_that_slept_too_long(shop: Shop):
+    """Recorded, and then both workers hang for ten seconds: nothing leaves any more, the customer may be gone."""
+    sale = shop.sold(shop.second)
+    void = sale.void(via="api", who=shop.manager)
+    card = shop.other_till.order().line(shop.first)
+    with shop.pause("COMMIT", 2):
+        sending = [background(card.send), background(void.send)]
+        until(lambda: shop.waiting_for_rows() == 2)
+        time.sleep(10.1)
+    for call in sending:
+        call.result()
+    for given_up in (card, void):
+        assert (given_up.status["state"], given_up.status["reason"]) == ("failed", "unreachable")
+    assert len(shop.viva.sessions()) == 1
+    assert shop.viva.given_back() == []
 
 
 def test_taken_when_it_already_counted_as_never_arrived(shop: Shop):
@@ -168,38 +168,12 @@ def test_taken_when_it_already_counted_as_never_arrived(shop: Shop):
 class TestRepeated:
     """PostgreSQL refuses a database transaction, so that Odoo runs the whole request again."""
 
-    @contextlib.contextmanager
-    def refusals(
-        self, shop: Shop, event: str, number: int, at_commit: bool = False
-    ) -> Iterator[None]:
-        """The next ``number`` events (INSERT, UPDATE) on the ledger fail as lost races do."""
-        kind = "CONSTRAINT TRIGGER" if at_commit else "TRIGGER"
-        when = "AFTER" if at_commit else "BEFORE"
-        deferred = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
-        shop.database.run(f"""
-            CREATE SEQUENCE live_refusals;
-            CREATE FUNCTION live_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN
-                IF nextval('live_refusals') <= {number} THEN
-                    RAISE EXCEPTION 'refused by a test' USING ERRCODE = 'serialization_failure';
-                END IF;
-                RETURN NEW;
-            END $$;
-            CREATE {kind} live_refuse {when} {event} ON viva_transaction {deferred}
-                FOR EACH ROW EXECUTE FUNCTION live_refuse()""")
-        try:
-            yield
-            (row,) = shop.database.run("SELECT last_value FROM live_refusals")
-            assert row["last_value"] >= number, "nothing was refused"
-        finally:
-            shop.database.run("DROP FUNCTION live_refuse CASCADE; DROP SEQUENCE live_refusals")
-
     @pytest.mark.parametrize("at_commit", [False, True], ids=["statement", "commit"])
     @pytest.mark.parametrize("event", ["INSERT", "UPDATE"])
     def test_one_refusal(self, shop: Shop, event: str, at_commit: bool):
         """The ledger repeats its own short work; nobody notices."""
         card = shop.till.order().line(shop.first)
-        with self.refusals(shop, event, 1, at_commit):
+        with shop.refusals(event, 1, at_commit):
             assert card.send()["state"] == "pending"
         assert len(shop.viva.sessions()) == 1
         shop.viva.act("tap", shop.first)
@@ -208,7 +182,7 @@ class TestRepeated:
     def test_the_whole_request_is_repeated_after_sending(self, shop: Shop):
         """Viva has taken the sale, and Odoo cannot write that down: it starts over, and must not send."""
         card = shop.till.order().line(shop.first)
-        with self.refusals(shop, "UPDATE", 5):
+        with shop.refusals("UPDATE", 5):
             assert card.send()["state"] == "sent"
         assert len(shop.viva.sessions()) == 1
         assert len(shop.viva.requests(SALE)) == 1
@@ -218,7 +192,7 @@ class TestRepeated:
 
     def test_the_whole_request_is_repeated_before_sending(self, shop: Shop):
         card = shop.till.order().line(shop.first)
-        with self.refusals(shop, "INSERT", 5):
+        with shop.refusals("INSERT", 5):
             assert card.send()["state"] == "pending"
         assert len(shop.viva.sessions()) == 1
         shop.viva.act("tap", shop.first)
@@ -228,6 +202,6 @@ class TestRepeated:
         card = shop.till.charge(shop.first)
         shop.viva.act("tap", shop.first)
         until(shop.viva.charges)
-        with self.refusals(shop, "UPDATE", 5):
+        with shop.refusals("UPDATE", 5):
             assert card.until("approved")["state"] == "approved"
         assert card.steps().count("read") == 1
