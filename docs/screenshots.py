@@ -269,6 +269,9 @@ def hold(album: Album, shop: Shop, till: Till) -> None:
     album.take("till-panel-holds", page)
     card.locator("[data-action=capture]").click()
     dialog = till.ask("Capture from the hold")
+    for digit in "120":
+        dialog.get_by_role("button", name=digit, exact=True).click()
+    dialog.get_by_text("become free").wait_for()
     album.take("till-capture", page)
     dialog.locator(".btn-close, [aria-label=Close]").first.click()
     page.locator(".viva-park").click()
