@@ -498,7 +498,7 @@ class VivaTransaction(models.Model):
     def _lock(self):
         """Wait for the row, then see it as it is now."""
         self.env.cr.execute(
-            "SELECT id FROM viva_transaction WHERE id IN %s ORDER BY id FOR UPDATE",
+            "SELECT id FROM viva_transaction WHERE id IN %s ORDER BY id FOR NO KEY UPDATE",
             (tuple(self.ids),),
             log_exceptions=False,
         )

@@ -2,6 +2,7 @@
 
 Groups of figures: green, sale, webhook, silent, bundle; without a name, all of them (under 10 minutes
 on a machine that has nothing else to do, and it should have nothing else to do).
+histories plays 200 random histories of the ledger instead (VIVA_HISTORIES: another number).
 """
 
 import os
