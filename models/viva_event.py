@@ -18,6 +18,8 @@ SUCCESSES = (PAYMENT, SESSION)
 KEEP_DAYS, KEEP_FOREIGN_DAYS = 90, 7
 # Reversals that arrive before the sale they reverse are tried again for so long.
 REVERSAL_DAYS = 7
+# Events of one payment that come together (1796 and 1802) ping the till once: it asks, and polls anyway.
+TOGETHER_MS = 300
 
 
 def _is_identifier(value, longest):
@@ -107,15 +109,23 @@ class VivaEvent(models.Model):
             INSERT INTO viva_event (account_id, company_id, message_id, event_type_id, transaction_id, is_foreign,
                                     payload, is_processed, received_at, create_date, create_uid)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', 1)
-            ON CONFLICT (account_id, message_id) DO NOTHING RETURNING id
+            ON CONFLICT (account_id, message_id) DO NOTHING
+            RETURNING id, EXISTS (
+                SELECT FROM viva_event other
+                 WHERE other.transaction_id = viva_event.transaction_id
+                   AND other.received_at > viva_event.received_at - interval '%s milliseconds'
+            )
             """,
-            values,
+            (*values, TOGETHER_MS),
             log_exceptions=False,
         )
-        is_new = bool(self.env.cr.fetchone())
+        stored = self.env.cr.fetchone()
+        is_new = bool(stored)
         if is_new and transaction:
-            if is_news or transaction.state in UNSETTLED:
-                transaction._tell()  # of a settled payment no till is waiting to hear it again
+            # A till that was pinged just now is asking; of a settled payment only news is told.
+            pinged = stored[1]
+            if not pinged if transaction.state in UNSETTLED else is_news:
+                transaction._tell()
             if self._is_reversal(event_type, transaction) or (
                 event_type in transaction._success_events() and transaction.state in FINAL_NO
             ):

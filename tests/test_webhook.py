@@ -220,11 +220,24 @@ class TestWebhook(WebhookCase):
         events = self.transaction(request["attempt"]).event_ids
         self.assertEqual(sorted(events.mapped("event_type_id")), [PAYMENT, SESSION])
         self.assertFalse(any(events.mapped("is_foreign")))
-        self.assertEqual(self.pings().count(request["attempt"]), before + 2)
+        self.assertEqual(
+            self.pings().count(request["attempt"]), before + 1, "they come together: one ping"
+        )
         # The message itself decides nothing: the answer to our question does.
         self.assertEqual(self.transaction(request["attempt"]).state, "pending")
         self.assertEqual(self.check(request["attempt"])["state"], "approved")
         self.assertEqual(self.violations(), [])
+
+    def test_later_events_ping_again(self):
+        request, _status = self.charge()
+        about = self.about(self.transaction(request["attempt"]))
+        before = self.pings().count(request["attempt"])
+        self.assertStored(self.message(FAILURE, about), foreign=False)
+        self.assertStored(self.message(PAYMENT, about), foreign=False)
+        self.assertEqual(self.pings().count(request["attempt"]), before + 1)
+        self.env.cr.execute("UPDATE viva_event SET received_at = received_at - interval '1 second'")
+        self.assertStored(self.message(SESSION, about), foreign=False)
+        self.assertEqual(self.pings().count(request["attempt"]), before + 2)
 
     def test_no_outgoing_call(self):
         request, transaction = self.approved()
