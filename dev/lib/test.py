@@ -8,7 +8,9 @@ dev/tests/standard.txt names. A PATH chooses layer and files.
 import contextlib
 import os
 import subprocess
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -52,11 +54,41 @@ def main(arguments: list[str]) -> int:
     chosen = _by_layer(paths)
     environment = prepare()
     results = []
-    with environment.postgres.running():
+    with environment.postgres.running(), _aside(environment, chosen, options) as aside:
         for layer, files in chosen.items():
-            say(f"\n── {layer} " + "─" * (70 - len(layer)))
+            _title(layer)
             results.append(_run(environment, layer, files, options))
+            if aside and layer == "odoo":
+                results.insert(0, aside())
+                aside = None
     return _summary(results, partial=bool(paths or options))
+
+
+def _title(layer: str) -> None:
+    say(f"\n── {layer} " + "─" * (70 - len(layer)))
+
+
+@contextlib.contextmanager
+def _aside(environment: Environment, chosen: dict[str, list[str]], options: list[str]):
+    """The protocol layer beside the Odoo layer, which leaves a core free: a function that waits for it and tells.
+
+    Nothing when only one of the two was asked for.
+    """
+    if not {"protocol", "odoo"} <= chosen.keys():
+        yield None
+        return
+    files = chosen.pop("protocol")
+    with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as thread:
+        running = thread.submit(_run, environment, "protocol", files, options, output)
+
+        def finish() -> Result:
+            result = running.result()
+            _title("protocol (ran beside the Odoo layer)")
+            output.seek(0)
+            say(output.read().rstrip())
+            return result
+
+        yield finish
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -97,7 +129,9 @@ def _by_layer(paths: list[str]) -> dict[str, list[str]]:
     return chosen
 
 
-def _run(environment: Environment, layer: str, files: list[str], options: list[str]) -> Result:
+def _run(
+    environment: Environment, layer: str, files: list[str], options: list[str], output=None
+) -> Result:
     report = log_dir() / f"{layer}-{os.getpid()}.xml"
     words = [f"--junitxml={report}", "-q", *options]
     began = time.monotonic()
@@ -105,7 +139,7 @@ def _run(environment: Environment, layer: str, files: list[str], options: list[s
         if layer == "live":
             browser.get()
             databases.shop(environment)
-        _outside(environment, files, words)
+        _outside(environment, files, words, output)
     elif layer == "standard":
         _inside(environment, _standard(environment), words)
     else:
@@ -122,13 +156,14 @@ def _run(environment: Environment, layer: str, files: list[str], options: list[s
     return result
 
 
-def _outside(environment: Environment, files: list[str], words: list[str]) -> None:
+def _outside(environment: Environment, files: list[str], words: list[str], output=None) -> None:
     """pytest without Odoo in its process: an ini file and a rootdir of its own."""
     home = ROOT / "dev" / "tests"
     cache = environment.checkout / "pytest-outside"
     command = [environment.python, "-m", "pytest", "-c", home / "pytest.ini", f"--rootdir={home}"]
     outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run([*command, "-o", f"cache_dir={cache}", *words, *files], cwd=ROOT, env=outside)
+    command += ["-o", f"cache_dir={cache}", *words, *files]
+    subprocess.run(command, cwd=ROOT, env=outside, stdout=output, stderr=output)
 
 
 def _inside(environment: Environment, targets: list[Path], words: list[str]) -> None:
