@@ -158,8 +158,11 @@ class VivaHold(models.Model):
         if not preauth:
             return None
         currency = self.currency_id.name
+        capture = preauth._action_capture()
+        if capture and capture["possible"] and self.parked_at:
+            capture |= {"possible": False, "reason": self.env._("Recall its order first.")}
         actions = [
-            *filter(None, [preauth._action_capture(), preauth._action_release()]),
+            *filter(None, [capture, preauth._action_release()]),
             *filter(
                 None,
                 [

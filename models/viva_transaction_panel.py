@@ -213,7 +213,9 @@ class VivaTransaction(models.Model):
 
     @api.model
     def _panel_domain(self, query, session):
-        tops = Domain("parent_id", "=", False) | Domain("operation", "in", ("capture", "refund"))
+        tops = Domain("parent_id", "=", False) | Domain(
+            "operation", "in", ("capture", "refund", "void")
+        )
         if query["scope"] == "order":
             return Domain("order_uuid", "=", query["order_uuid"] or "-")
         if query["scope"] == "session":

@@ -300,7 +300,9 @@ class VivaTransaction(models.Model):
             "terminal": {
                 "id": self.terminal_id.id,
                 "viva_id": self.terminal_viva_id,
-                "name": self.terminal_id.display_name,
+                "name": self.terminal_id.display_name
+                if self.via == "terminal"
+                else self.env._("Without terminal"),
             },
             "amount_minor": to_minor(self.amount, currency),
             "approved_minor": to_minor(self.approved_amount, currency),

@@ -162,7 +162,9 @@ class VivaJournal(models.TransientModel):
             sign = -1 if transaction.operation in GIVES_BACK else 1
             is_hold = transaction.operation in ("preauth", "release")
             common = {
-                "terminal": names.terminal_id.display_name,
+                "terminal": names.terminal_id.display_name
+                if names.via == "terminal"
+                else self.env._("Without terminal"),
                 "currency_id": transaction.currency_id.id,
             }
             keys = [
