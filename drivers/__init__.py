@@ -6,6 +6,7 @@ The map, from the inside out:
 ``types``      requests and answers, frozen
 ``errors``     definite, retryable, indeterminate: was the customer maybe charged?
 ``states``     the states of a transaction and the moves between them
+``capabilities``  what each protocol can do
 ``events``     Viva's event ids, as states and keys for words
 ``redact``     what may be kept of an answer
 ``fields``     single fields of an answer, read defensively
@@ -17,6 +18,7 @@ The map, from the inside out:
 ``token``      OAuth access tokens, shared and fetched once
 ``base``       ``TerminalDriver``, the interface of all drivers
 ``cloud``      the Cloud Terminal API
+``wire``       requests, answers and errors as JSON, between Odoo and a gateway
 
 and beside the terminals:
 
@@ -37,6 +39,7 @@ To add a driver (another protocol, another way to a terminal):
 """
 
 from .base import TerminalDriver
+from .capabilities import CAPABILITIES_OF
 from .cloud import CloudDriver
 from .endpoints import DEMO, LIVE, Endpoints
 from .errors import (
@@ -52,6 +55,7 @@ from .errors import (
     InsufficientFunds,
     LoginUnavailable,
     NotFound,
+    NotPossible,
     NotReversible,
     PartialTooEarly,
     PermissionDenied,
@@ -61,6 +65,7 @@ from .errors import (
     Unavailable,
     Unreachable,
     VivaError,
+    WrongDevice,
 )
 from .events import event_words, issuer_words
 from .money import (
@@ -112,12 +117,23 @@ from .verdict import (
     final_no_needs_list,
     judge,
     judge_children,
+    judge_entries,
     judge_listed,
     judge_no,
     judge_reversed,
 )
+from .wire import (
+    abort_from_json,
+    answer_from_json,
+    answer_to_json,
+    error_from_json,
+    error_to_json,
+    request_from_json,
+    request_to_json,
+)
 
 __all__ = [
+    "CAPABILITIES_OF",
     "DEMO",
     "FINAL",
     "LATE_APPROVAL",
@@ -154,6 +170,7 @@ __all__ = [
     "LoginUnavailable",
     "MemoryTokenStore",
     "NotFound",
+    "NotPossible",
     "NotReversible",
     "Operation",
     "Outcome",
@@ -182,7 +199,13 @@ __all__ = [
     "UnreferencedRefundRequest",
     "Verdict",
     "VivaError",
+    "WrongDevice",
+    "abort_from_json",
     "alpha",
+    "answer_from_json",
+    "answer_to_json",
+    "error_from_json",
+    "error_to_json",
     "event_words",
     "executed_as",
     "exponent",
@@ -190,6 +213,7 @@ __all__ = [
     "issuer_words",
     "judge",
     "judge_children",
+    "judge_entries",
     "judge_listed",
     "judge_no",
     "judge_reversed",
@@ -197,6 +221,8 @@ __all__ = [
     "numeric",
     "parse_session",
     "redact",
+    "request_from_json",
+    "request_to_json",
     "to_major",
     "to_minor",
     "viva_numeric",

@@ -33,7 +33,9 @@ class TerminalDriver(Protocol):
         """Hand an operation to the terminal; ``capabilities`` says which ones it knows.
 
         :raises AlreadyUsed: the session id exists; only the caller knows whether that is
-            because it had sent this very request before
+            because it had sent this very request before. Needs
+            ``capabilities.refuses_repeats``; without it nobody tells, so never start twice
+        :raises NotPossible: not by this protocol
         :raises NotFound: no such terminal, or no such original that succeeded
         :raises DefiniteError: nothing was started by this call
         :raises RetryableError: nothing was started by this call; may be repeated as it is
@@ -44,14 +46,21 @@ class TerminalDriver(Protocol):
     def read(self, session_id: str) -> Outcome | Pending | SessionMissing:
         """Return the session as it is now. An :class:`Outcome` is final but not judged.
 
+        Without ``capabilities.recalls`` only the object that started a session can read it.
         Any error says nothing about the payment.
         """
         ...
 
     def abort(self, request: AbortRequest) -> Accepted:
-        """Ask the terminal to drop a session. The card may win: read on until final."""
+        """Ask the terminal to drop a session. The card may win: read on until final.
+
+        :raises NotPossible: not by this protocol
+        """
         ...
 
     def sessions(self, day: date) -> list[Outcome]:
-        """Return the sessions of one UTC day; needs ``capabilities.sessions_by_date``."""
+        """Return the sessions of one UTC day; needs ``capabilities.sessions_by_date``.
+
+        :raises NotPossible: without it
+        """
         ...

@@ -17,6 +17,7 @@ from .answers import (
     not_understood,
     raw_of,
 )
+from .capabilities import CLOUD as CAPABILITIES
 from .endpoints import Endpoints, segment
 from .errors import CredentialsError, LoginUnavailable
 from .money import viva_numeric
@@ -29,7 +30,6 @@ from .types import (
     Capabilities,
     CaptureRequest,
     Device,
-    Operation,
     Outcome,
     Pending,
     RefundRequest,
@@ -82,16 +82,8 @@ class CloudDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything but fiscal data. What a merchant or terminal is not enabled for, Viva refuses."""
-        return Capabilities(
-            operations=frozenset(Operation),
-            abort=True,
-            partial_refund=True,
-            unreferenced_refund=True,
-            installments=True,
-            tip=True,
-            sessions_by_date=True,
-        )
+        """Everything but fiscal data."""
+        return CAPABILITIES
 
     def devices(self, source_code: str | None = None) -> list[Device]:
         """Return the terminals of the merchant, or of one of its stores (section 2)."""

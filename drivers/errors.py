@@ -76,6 +76,15 @@ class BadRequest(DefiniteError):
     """Viva did not accept the request as it was written (400, 422 and the like)."""
 
 
+class NotPossible(DefiniteError):
+    """The protocol cannot do that; nothing was sent. ``capabilities`` says so beforehand."""
+
+
+class WrongDevice(DefiniteError):
+    """Another device answers at the address: its certificate is not the one that was confirmed.
+    Nothing was sent to it."""
+
+
 class Busy(DefiniteError):
     """The terminal is working on another request.
 

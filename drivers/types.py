@@ -14,7 +14,9 @@ from .money import MAX_MINOR
 #: Characters and length that section 3.3 calls safe.
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,75}")
 _TERMINAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: Control characters, and lone surrogates, which are no text.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_FISCAL_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 class Operation(str, Enum):
@@ -31,11 +33,19 @@ class Operation(str, Enum):
         return self.value
 
 
+#: What an answer may leave out when its protocol has no place for it.
+UNTOLD = frozenset({"currency", "reference", "terminal", "type", "transaction_id", "cash_register"})
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a driver can do. Screens ask this and never the name of a protocol.
 
     ``unreferenced_refund``: to a card that is presented, without a sale of ours behind it.
+    ``recalls``: a session can be read by another driver object than the one that started it, so
+    also after a restart. ``refuses_repeats``: a session id that comes again is answered with
+    :class:`errors.AlreadyUsed`. ``untold``: what a success never tells by this protocol, out of
+    :data:`UNTOLD`; see :attr:`verdict.Asked.untold`.
     """
 
     operations: frozenset[Operation]
@@ -46,6 +56,13 @@ class Capabilities:
     tip: bool = False
     fiscal: bool = False
     sessions_by_date: bool = False
+    recalls: bool = True
+    refuses_repeats: bool = False
+    untold: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not self.untold <= UNTOLD:
+            raise ValueError(f"{sorted(self.untold - UNTOLD)} cannot be untold.")
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,7 @@ class SaleRequest:
     :param customer_text: shown to the customer
     :param max_installments: 0 or 1 is none; Greece only
     :param tip: minor units, at most the amount
+    :param fiscal: a passenger for the terminal, byte for byte: field of the protocol → value
     """
 
     session_id: str
@@ -97,6 +115,7 @@ class SaleRequest:
     preauth: bool = False
     max_installments: int = 0
     tip: int = 0
+    fiscal: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         _check_start(self)
@@ -114,6 +133,10 @@ class CaptureRequest:
 
     :param parent_session_id: the session of the preauth
     :param amount: minor units, at most what is held
+    :param parent_transaction_id: Viva's id of the preauth; which of the names of the original
+        is needed depends on the protocol
+    :param parent_order_code: its order code, 16 digits
+    :param parent_stan: its STAN
     """
 
     session_id: str
@@ -124,6 +147,10 @@ class CaptureRequest:
     currency: str
     merchant_reference: str
     customer_text: str = ""
+    parent_transaction_id: str = ""
+    parent_order_code: str = ""
+    parent_stan: str = ""
+    fiscal: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         _check_start(self)
@@ -138,6 +165,7 @@ class RefundRequest:
 
     :param parent_session_id: the session of the original sale, preauth or capture
     :param amount: minor units, greater than zero; before clearing only the whole amount
+    :param parent_transaction_id: Viva's id of the original, as in :class:`CaptureRequest`
     """
 
     session_id: str
@@ -148,6 +176,10 @@ class RefundRequest:
     currency: str
     merchant_reference: str
     customer_text: str = ""
+    parent_transaction_id: str = ""
+    parent_order_code: str = ""
+    parent_stan: str = ""
+    fiscal: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         _check_start(self)
@@ -165,6 +197,7 @@ class UnreferencedRefundRequest:
     currency: str
     merchant_reference: str
     customer_text: str = ""
+    fiscal: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         _check_start(self)
@@ -185,10 +218,24 @@ def _check_start(request: StartRequest) -> None:
     if request.customer_text:
         _check_text("customer_text", request.customer_text, 255)
     _check_int("amount", request.amount, 1, MAX_MINOR)
+    _check_fiscal(request.fiscal)
+
+
+def _check_fiscal(fiscal: Mapping[str, str]) -> None:
+    if not isinstance(fiscal, Mapping) or len(fiscal) > 32:
+        raise ValueError("fiscal must be up to 32 names with their values.")
+    for name, value in fiscal.items():
+        if not isinstance(name, str) or not _FISCAL_NAME.fullmatch(name):
+            raise ValueError("A fiscal field's name must be 1 to 64 letters, digits or '_'.")
+        if value != "":
+            _check_text(f"fiscal field {name}", value, 8192)
 
 
 def _check_parent(request: CaptureRequest | RefundRequest) -> None:
     _check_text("parent_session_id", request.parent_session_id, 75)
+    for name in ("parent_transaction_id", "parent_order_code", "parent_stan"):
+        if getattr(request, name) != "":
+            _check_text(name, getattr(request, name), 75)
     if request.parent_session_id == request.session_id:
         raise ValueError("session_id must be a new one, not that of the original.")
 
@@ -244,6 +291,7 @@ class Outcome:
     * ``currency``: alphabetic code, ``""`` when absent or not in ISO 4217;
     * ``merchant_reference``: ``None`` when absent, ``""`` when it was no text.
 
+    ``offline``: approved by the terminal without network; Viva does not know of it yet.
     ``finished_at`` is in UTC. ``raw`` is the redacted answer.
     """
 
@@ -280,6 +328,7 @@ class Outcome:
     aid: str = ""
     issuer_event_id: int | None = None
     bank_id: str = ""
+    offline: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -9,9 +9,13 @@ Money given back and captures have no tip and no surcharge: exactly the amount t
 asked for, whatever those fields say. (A capture has no field for a tip at a terminal,
 section 4.1; by API a tip is within the amount.)
 
+Some protocols have no place for a currency, a type or a transaction id: what is in
+``Asked.untold`` may be absent. When it is told all the same, it has to be right.
+
 A refund, void or capture by transaction id has no session. Its answer is judged by
 :func:`judge_reversed`; a lost answer is settled from the rows of the original's order code
-by :func:`judge_children`.
+by :func:`judge_children`. What Viva's book says about an operation of a terminal, when the
+terminal cannot say it any more, is judged by :func:`judge_entries`.
 
 Not seen from here, and the caller's duty: that Viva's transaction id is not
 booked on another transaction already, and reading the list of the day before a
@@ -20,7 +24,7 @@ final *no* (:func:`final_no_needs_list`, :func:`judge_no`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -39,6 +43,7 @@ __all__ = [
     "final_no_needs_list",
     "judge",
     "judge_children",
+    "judge_entries",
     "judge_listed",
     "judge_no",
     "judge_reversed",
@@ -85,6 +90,15 @@ _EXACT = _MONEY_BACK | {Operation.CAPTURE}
 #: been given back, or disputed, since.
 _FINISHED = frozenset({"F"})
 _CAPTURED = frozenset({"F", "R", "X", "M", "MA", "MI", "ML", "MW", "MS"})
+#: The same for operations of a terminal. A hold may have been captured or released since.
+_ENDED: dict[Operation, frozenset[str]] = {
+    Operation.SALE: _CAPTURED,
+    Operation.PREAUTH: frozenset({"F", "C", "X"}),
+    Operation.CAPTURE: _CAPTURED,
+    Operation.REFUND: _FINISHED,
+    Operation.VOID: _FINISHED,
+    Operation.RELEASE: _FINISHED,
+}
 
 #: How much the clocks may differ, and a row be dated before the request that made it.
 _EARLIER = timedelta(days=1)
@@ -95,7 +109,9 @@ class Asked:
     """What was asked for. ``amount`` in minor units without the tip; the reference is unique.
 
     For what has an original: ``parent_transaction_id`` is Viva's id of that, ``partial`` tells
-    that a part of its amount was asked for.
+    that a part of its amount was asked for. ``untold``: what the protocol never tells, from
+    ``Capabilities.untold``. ``transaction_id``: Viva's id of the new transaction as the device
+    or the app named it, for :func:`judge_entries`; nobody has to believe it.
     """
 
     operation: Operation
@@ -107,6 +123,8 @@ class Asked:
     merchant_reference: str
     parent_transaction_id: str = ""
     partial: bool = False
+    untold: frozenset[str] = frozenset()
+    transaction_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +153,8 @@ class Verdict:
     ``approved_amount`` (minor units, with ``tip`` and ``surcharge``) is 0 unless approved.
     ``message_code`` is a key for words: ``approved``, ``approved_after_cancel``, ``differs``,
     or a code of :func:`event_words`. ``transaction_id`` names the row or the answer that
-    decided when there is no session.
+    decided when there is no session. ``offline``: the terminal approved it without network;
+    whether the money comes is known when the terminal has told Viva.
     """
 
     state: VerdictState
@@ -145,6 +164,7 @@ class Verdict:
     tip: int = 0
     surcharge: int = 0
     transaction_id: str = ""
+    offline: bool = False
 
 
 def executed_as(transaction_type_id: int | None) -> Literal["void", "refund", ""]:
@@ -166,12 +186,12 @@ def judge(asked: Asked, outcome: Outcome) -> Verdict:
 
 
 def _judge_yes(asked: Asked, outcome: Outcome) -> Verdict:
-    if outcome.terminal_id != asked.terminal_id:
+    if not _fits(asked, "terminal", outcome.terminal_id, {asked.terminal_id}):
         return _differs("terminal")
     # Null is legal in 5.2, and the session id is ours alone; another reference is not.
     if outcome.merchant_reference not in (None, asked.merchant_reference):
         return _differs("reference")
-    if outcome.currency != asked.currency:
+    if not _fits(asked, "currency", outcome.currency, {asked.currency}):
         return _differs("currency")
     tip, surcharge = (0, 0) if asked.operation in _EXACT else (outcome.tip, outcome.surcharge)
     # An extra above the amount itself is not believed: a tip must not exceed it (section 3.1).
@@ -181,11 +201,14 @@ def _judge_yes(asked: Asked, outcome: Outcome) -> Verdict:
         return _differs("amount")
     if outcome.amount != asked.amount + tip + surcharge:
         return _differs("amount")
-    if outcome.transaction_type_id not in SUCCESS_TYPES[asked.operation]:
+    if not _fits(asked, "type", outcome.transaction_type_id, SUCCESS_TYPES[asked.operation]):
         return _differs("type")
     if asked.operation is Operation.SALE and outcome.preauth is True:
         return _differs("type")
-    if not outcome.transaction_id or outcome.event_id not in (None, 0) or outcome.abort_success:
+    offline = outcome.offline and asked.operation is Operation.SALE and not outcome.transaction_id
+    if not (outcome.transaction_id or offline or "transaction_id" in asked.untold):
+        return _differs("answer")
+    if outcome.event_id not in (None, 0) or outcome.abort_success:
         return _differs("answer")
     if _same(outcome.transaction_id, asked.parent_transaction_id):
         return _differs("transaction_id")
@@ -195,7 +218,13 @@ def _judge_yes(asked: Asked, outcome: Outcome) -> Verdict:
         approved_amount=outcome.amount,
         tip=tip,
         surcharge=surcharge,
+        offline=offline,
     )
+
+
+def _fits(asked: Asked, name: str, told: str | int | None, right: Collection[str | int]) -> bool:
+    """Tell whether a field is right, or absent where the protocol has no place for it."""
+    return told in right or (told in ("", None) and name in asked.untold)
 
 
 def _judge_no(asked: Asked, outcome: Outcome) -> Verdict:
@@ -305,6 +334,75 @@ def _judge_ours(asked: AskedReversal, ours: list[Entry]) -> Verdict:
     if not _same(entry.parent_id, asked.parent_transaction_id) or entry.status_id not in finished:
         return _differs("answer", found)
     return _approved(asked, found)
+
+
+def judge_entries(asked: Asked, entries: Iterable[Entry]) -> Verdict | None:
+    """Return what rows of Viva's book say about an operation of a terminal.
+
+    Ours are the rows under our merchant reference, which is unique to the attempt. A row that
+    only has the id that the device named is ours when it carries no reference; under another
+    one it is somebody else's payment, and a doubt.
+
+    ``None``: nothing of ours that has ended. Absence never is a *no*. A *no* tells of attempts
+    that failed: the customer may be trying again at this moment, so it counts only once the
+    device is done or its time is over, and that is for the caller to know.
+    """
+    ours: list[Entry] = []
+    named: list[Entry] = []
+    for entry in entries:
+        if entry.merchant_reference and entry.merchant_reference == asked.merchant_reference:
+            ours.append(entry)
+        elif _same(entry.transaction_id, asked.transaction_id):
+            named.append(entry)
+    foreign = next((entry for entry in named if entry.merchant_reference), None)
+    ours += [entry for entry in named if not entry.merchant_reference]
+    if not ours:
+        return _differs("reference", foreign.transaction_id) if foreign else None
+    moved = [entry for entry in ours if entry.status_id not in ("E", "A")]
+    if len({entry.transaction_id.lower() for entry in moved}) > 1:
+        return _differs("twice", moved[0].transaction_id)
+    if moved:
+        return _judge_entry(asked, moved[0])
+    missing = asked.transaction_id and not any(
+        _same(entry.transaction_id, asked.transaction_id) for entry in ours
+    )
+    if missing or any(entry.status_id == "A" for entry in ours):
+        return None
+    return Verdict(
+        state="declined", message_code="declined_by_bank", transaction_id=ours[0].transaction_id
+    )
+
+
+def _judge_entry(asked: Asked, entry: Entry) -> Verdict:
+    """Return what one row that is ours and moved something means."""
+    found = entry.transaction_id
+    if entry.terminal_id not in ("", asked.terminal_id):
+        return _differs("terminal", found)
+    if entry.currency != asked.currency:
+        return _differs("currency", found)
+    tip = 0 if asked.operation in _EXACT else entry.tip
+    if entry.amount is None or entry.amount <= 0 or not 0 <= tip <= asked.amount:
+        return _differs("amount", found)
+    if entry.amount != asked.amount + tip:
+        return _differs("amount", found)
+    if entry.type_id not in SUCCESS_TYPES[asked.operation]:
+        return _differs("type", found)
+    if _same(found, asked.parent_transaction_id):
+        return _differs("transaction_id", found)
+    strange = (
+        entry.parent_id
+        and asked.parent_transaction_id
+        and not _same(entry.parent_id, asked.parent_transaction_id)
+    )
+    if not found or strange or entry.status_id not in _ENDED[asked.operation]:
+        return _differs("answer", found)
+    return Verdict(
+        state="approved",
+        message_code="approved",
+        approved_amount=entry.amount,
+        tip=tip,
+        transaction_id=found,
+    )
 
 
 def _may_be(asked: AskedReversal, entry: Entry) -> bool:

@@ -7,13 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers import (
+    CAPABILITIES_OF,
     SUCCESS_TYPES,
     Asked,
+    Capabilities,
+    Entry,
     Operation,
     Outcome,
     event_words,
     final_no_needs_list,
     judge,
+    judge_entries,
     judge_listed,
     judge_no,
     parse_session,
@@ -435,3 +439,215 @@ def test_the_order_of_a_list_does_not_matter(bodies):
     second = judge_listed(ASKED, reversed(outcomes))
     assert (first and first.state == "approved") == (second and second.state == "approved")
     assert (first is not None and first.state == "approved") == (PAID in bodies)
+
+
+# -- protocols that tell less -------------------------------------------------
+
+#: What each name of ``untold`` is called in the session.
+TOLD_AS = {
+    "currency": "currencyCode",
+    "reference": "merchantReference",
+    "terminal": "terminalId",
+    "type": "transactionTypeId",
+    "transaction_id": "transactionId",
+    "cash_register": "cashRegisterId",
+}
+WRONG = {
+    "currency": "826",
+    "reference": "another",
+    "terminal": "16000011",
+    "type": 4,
+}
+
+
+@pytest.mark.parametrize("name", sorted(TOLD_AS))
+@pytest.mark.parametrize("operation", list(Operation))
+def test_untold(name, operation):
+    body = {**PAID, "transactionTypeId": min(SUCCESS_TYPES[operation]), TOLD_AS[name]: None}
+    outcome = parse_session(body)
+    asked = replace(ASKED, operation=operation)
+    never_compared = name in ("reference", "cash_register")
+    assert (judge(asked, outcome).state == "approved") is never_compared
+    assert judge(replace(asked, untold=frozenset({name})), outcome).state == "approved"
+    others = frozenset(TOLD_AS) - {name}
+    assert (judge(replace(asked, untold=others), outcome).state == "approved") is never_compared
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_untold_does_not_mean_that_a_wrong_one_is_right(name):
+    outcome = parse_session({**PAID, TOLD_AS[name]: WRONG[name]})
+    verdict = judge(replace(ASKED, untold=frozenset(TOLD_AS)), outcome)
+    assert (verdict.state, verdict.reason) == ("unknown", name)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sessionId": None},
+        {"amount": None},
+        {"amount": 1251},
+        {"success": None},
+        {"eventId": 1006},
+        {"preauth": True},
+        {"tipAmount": 100},
+    ],
+)
+def test_untold_loosens_nothing_else(changes):
+    outcome = parse_session({**PAID, **changes})
+    assert judge(replace(ASKED, untold=frozenset(TOLD_AS)), outcome).state == "unknown"
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("success", [True, False, None])
+def test_offline_only_a_sale_does_without_a_transaction_id(operation, success):
+    body = {
+        **PAID,
+        "transactionTypeId": min(SUCCESS_TYPES[operation]),
+        "transactionId": None,
+        "success": success,
+    }
+    verdict = judge(replace(ASKED, operation=operation), replace(parse_session(body), offline=True))
+    approved = operation is Operation.SALE and success is True
+    assert (verdict.state == "approved") is approved
+    assert verdict.offline is approved
+
+
+def test_offline_is_no_more_offline_when_there_is_a_transaction_id():
+    verdict = judge(ASKED, replace(parse_session(PAID), offline=True))
+    assert (verdict.state, verdict.offline) == ("approved", False)
+
+
+def test_a_capability_cannot_leave_out_what_every_answer_needs():
+    for names in ({"amount"}, {"session"}, {"currency", "success"}):
+        with pytest.raises(ValueError):
+            Capabilities(frozenset(), untold=frozenset(names))
+
+
+def test_what_the_protocols_can_do():
+    assert set(CAPABILITIES_OF) == {"cloud", "local", "tcp", "app_to_app"}
+    assert CAPABILITIES_OF["cloud"].untold == frozenset()
+    assert CAPABILITIES_OF["cloud"].refuses_repeats
+    assert all(Operation.SALE in able.operations for able in CAPABILITIES_OF.values())
+
+
+# -- Viva's book about an operation of a terminal -------------------------------
+
+ROW = Entry(
+    transaction_id="8d1c8f60-94a1-4a70-8a43-0d5b5d9e6f31",
+    amount=1250,
+    currency="EUR",
+    status_id="F",
+    type_id=5,
+    merchant_reference="POS/0042/1",
+    terminal_id="16000010",
+)
+NAMED = replace(ASKED, transaction_id=ROW.transaction_id)
+FAILED_ROW = replace(ROW, transaction_id="failed", status_id="E")
+FOREIGN_ROW = replace(ROW, transaction_id="foreign", merchant_reference="POS/0043/1")
+
+
+def test_entries_ours():
+    verdict = judge_entries(ASKED, [FOREIGN_ROW, ROW])
+    assert (verdict.state, verdict.approved_amount, verdict.tip) == ("approved", 1250, 0)
+    assert verdict.transaction_id == ROW.transaction_id
+    assert judge_entries(ASKED, [ROW, ROW]).state == "approved", "the same row of two days"
+
+
+@pytest.mark.parametrize("entries", [[], [FOREIGN_ROW], [replace(ROW, merchant_reference="")]])
+@pytest.mark.parametrize("reference", ["POS/0042/1", ""])
+def test_entries_without_ours_say_nothing(entries, reference):
+    assert judge_entries(replace(ASKED, merchant_reference=reference), entries) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount": 1249}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"amount": 0}, "amount"),
+        ({"amount": 1450}, "amount"),
+        ({"tip": 200}, "amount"),
+        ({"amount": 2501, "tip": 1251}, "amount"),
+        ({"amount": 1249, "tip": -1}, "amount"),
+        ({"currency": "GBP"}, "currency"),
+        ({"currency": ""}, "currency"),
+        ({"type_id": 1}, "type"),
+        ({"type_id": 4}, "type"),
+        ({"type_id": None}, "type"),
+        ({"terminal_id": "16000011"}, "terminal"),
+        ({"status_id": "C"}, "answer"),
+        ({"status_id": ""}, "answer"),
+        ({"status_id": "?"}, "answer"),
+        ({"transaction_id": ""}, "answer"),
+    ],
+)
+def test_entries_that_differ(changes, reason):
+    verdict = judge_entries(replace(ASKED, untold=frozenset(TOLD_AS)), [replace(ROW, **changes)])
+    assert (verdict.state, verdict.reason, verdict.approved_amount) == ("unknown", reason, 0)
+
+
+@pytest.mark.parametrize("changes", [{"terminal_id": ""}, {"status_id": "R"}, {"status_id": "X"}])
+def test_entries_that_are_fine(changes):
+    assert judge_entries(ASKED, [replace(ROW, **changes)]).state == "approved"
+
+
+def test_entries_with_a_tip():
+    verdict = judge_entries(ASKED, [replace(ROW, amount=1450, tip=200)])
+    assert (verdict.state, verdict.approved_amount, verdict.tip) == ("approved", 1450, 200)
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_entries_by_type(operation):
+    asked = replace(ASKED, operation=operation)
+    for type_id in range(100):
+        verdict = judge_entries(asked, [replace(ROW, type_id=type_id)])
+        assert (verdict.state == "approved") is (type_id in SUCCESS_TYPES[operation])
+
+
+def test_entries_of_an_original():
+    asked = replace(ASKED, operation=Operation.REFUND, parent_transaction_id="Parent")
+    child = replace(ROW, type_id=4)
+    assert judge_entries(asked, [child]).state == "approved"
+    assert judge_entries(asked, [replace(child, parent_id="parent")]).state == "approved"
+    assert judge_entries(asked, [replace(child, parent_id="another")]).reason == "answer"
+    assert (
+        judge_entries(asked, [replace(child, transaction_id="parent")]).reason == "transaction_id"
+    )
+    assert judge_entries(asked, [replace(child, status_id="R")]).reason == "answer"
+
+
+def test_entries_of_attempts():
+    """A tap over the limit fails, then the PIN works."""
+    assert judge_entries(ASKED, [FAILED_ROW, ROW]).state == "approved"
+    assert judge_entries(ASKED, [FAILED_ROW]).state == "declined"
+    assert judge_entries(ASKED, [replace(ROW, status_id="A")]) is None
+    assert judge_entries(ASKED, [FAILED_ROW, replace(ROW, status_id="A")]) is None
+    again = replace(ROW, transaction_id="again")
+    assert judge_entries(ASKED, [ROW, again]).reason == "twice"
+    assert judge_entries(ASKED, [ROW, FAILED_ROW, again]).reason == "twice"
+
+
+def test_entries_by_the_id_that_the_device_named():
+    bare = replace(ROW, merchant_reference="")
+    assert judge_entries(NAMED, [bare]).state == "approved"
+    assert judge_entries(NAMED, [replace(bare, transaction_id=ROW.transaction_id.upper())])
+    other = replace(ROW, merchant_reference="POS/0043/1")
+    assert judge_entries(NAMED, [other]).reason == "reference", "somebody else's payment"
+    ours = replace(ROW, transaction_id="ours")
+    assert judge_entries(NAMED, [other, ours]).state == "approved", "ours is found all the same"
+    assert judge_entries(NAMED, [bare, ours]).reason == "twice"
+    assert judge_entries(NAMED, [FAILED_ROW]) is None, "the named one is not listed yet"
+    assert judge_entries(NAMED, [replace(ROW, status_id="E")]).state == "declined"
+
+
+@given(
+    st.permutations(
+        [ROW, FAILED_ROW, FOREIGN_ROW, replace(ROW, transaction_id="x", merchant_reference="")]
+    ),
+    st.integers(0, 4),
+)
+def test_entries_in_any_order(entries, count):
+    """An approval never comes from anything but our own success, and nothing hides it."""
+    for asked in (ASKED, NAMED):
+        verdict = judge_entries(asked, entries[:count])
+        assert (verdict is not None and verdict.state == "approved") is (ROW in entries[:count])
