@@ -47,6 +47,7 @@ def test_success():
         "aid": "A0000000031010",
         "issuer_event_id": 0,
         "bank_id": "NET_VISA",
+        "offline": False,
         "raw": None,
     }
     assert raw["primaryAccountNumberMasked"] == "****0133"
