@@ -20,6 +20,7 @@ from . import (
     viva_installment_band,
     viva_terminal,
     viva_terminal_model,
+    viva_terminal_ways,
     viva_transaction,
     viva_transaction_api,
     viva_transaction_give_back,
@@ -34,5 +35,6 @@ from . import (
     viva_transaction_step,
     viva_transaction_step_office,
     viva_transaction_watch,
+    viva_transaction_ways,
     viva_transaction_words,
 )

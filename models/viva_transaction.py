@@ -4,9 +4,11 @@ from markupsafe import escape
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
+from odoo.orm.models import NO_ACCESS
 
 from ..drivers import executed_as, states
 from .ledger import is_machine
+from .viva_terminal_model import PROTOCOLS
 
 STATES = [
     ("draft", "Prepared"),
@@ -112,6 +114,15 @@ class VivaTransaction(models.Model):
         readonly=True,
         default="terminal",
     )
+    protocol = fields.Selection(
+        PROTOCOLS, readonly=True, help="How the terminal was asked; empty: without a terminal."
+    )
+    app_token = fields.Char(
+        readonly=True,
+        copy=False,
+        groups=NO_ACCESS,
+        help="Names the payment in the address to which the app returns.",
+    )
     max_installments = fields.Integer(
         "Installments offered",
         readonly=True,
@@ -166,6 +177,21 @@ class VivaTransaction(models.Model):
     )
     is_unsettled = fields.Boolean(compute="_compute_is_unsettled", search="_search_is_unsettled")
     reason = fields.Char("Reason code", readonly=True, copy=False)
+    word = fields.Selection(
+        [("viva", "Viva"), ("gateway", "Gateway")],
+        "Whose word",
+        required=True,
+        readonly=True,
+        default="viva",
+        copy=False,
+        help="Gateway: the terminal has told it in the shop; Viva itself has not confirmed it yet.",
+    )
+    is_offline = fields.Boolean(
+        "Approved offline",
+        readonly=True,
+        copy=False,
+        help="The terminal approved it without asking the bank, which may still refuse.",
+    )
     message = fields.Char(compute="_compute_message")
     approved_amount = fields.Monetary(
         "Approved", readonly=True, copy=False, help="What Viva charged, tip and surcharge included."
@@ -221,6 +247,12 @@ class VivaTransaction(models.Model):
         copy=False,
         help="Viva confirmed that it had received the request.",
     )
+    offered_at = fields.Datetime(
+        readonly=True, copy=False, help="When the gateway or the app was given the request."
+    )
+    looked_at = fields.Datetime(
+        readonly=True, copy=False, help="When Viva's list was read for it the last time."
+    )
     abort_asked_at = fields.Datetime("Cancellation asked at", readonly=True, copy=False)
     abort_refused = fields.Boolean(
         "Cancellation not accepted",
@@ -269,6 +301,10 @@ class VivaTransaction(models.Model):
     _reference_unique = models.Constraint(
         "unique (merchant_reference)", "A reference is used once."
     )
+    _app_token_unique = models.UniqueIndex(
+        "(app_token) WHERE app_token IS NOT NULL", "An address of return is used once."
+    )
+    _gateway_word = models.Index("(account_id) WHERE word = 'gateway'")
     _amount_positive = models.Constraint(
         "CHECK (amount > 0)", "The amount of a card operation is positive."
     )
@@ -368,7 +404,7 @@ class VivaTransaction(models.Model):
         for transaction in self:
             lines = [
                 f"Viva session: {transaction.session_id}",
-                f"Operation: {transaction.operation} ({transaction.via})",
+                f"Operation: {transaction.operation} ({transaction.protocol or transaction.via})",
                 f"Merchant reference: {transaction.merchant_reference}",
                 f"Terminal: {transaction.terminal_viva_id}",
                 f"Amount: {transaction.amount} {transaction.currency_id.name}",

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from odoo import fields, models
 
 from ..drivers import UNSETTLED
-from .viva_transaction_record import Refused
+from .refused import Refused
 
 # Viva clears at night, shortly after 02:00 in Athens (transactions-api.md, section 3). Until then a terminal gives back
 # only the whole amount (cloud-terminal-api.md, 4.2). Newer pages of Viva say otherwise for its API: UNVERIFIED.

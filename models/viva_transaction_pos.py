@@ -282,10 +282,15 @@ class VivaTransaction(models.Model):
             message = self.env._(
                 "Viva does not answer at the moment – still trying. Look at the terminal."
             )
+        cannot_cancel = self._obstacle_to_cancel() if is_unsettled else ""
         return {
             "attempt": self.attempt,
             "operation": self.operation,
             "via": self.via,
+            "protocol": self.protocol or "",
+            "word": self.word if self.state == "approved" else "",
+            "offline": self.is_offline,
+            "app": self._app_addresses() if is_unsettled else None,
             "parent_attempt": self.parent_id.attempt or "",
             "executed": self.executed or "",
             "payment_uuid": self.payment_uuid or "",
@@ -318,7 +323,10 @@ class VivaTransaction(models.Model):
             "asked_at": fields.Datetime.to_string(self.sent_at or self.create_date),
             "age_s": age,
             "poll_ms": self._poll_ms(silent, age),
-            "can_cancel": is_unsettled and not is_cancelling and self.via == "terminal",
+            "can_cancel": bool(
+                is_unsettled and not is_cancelling and self.via == "terminal" and not cannot_cancel
+            ),
+            "cannot_cancel": cannot_cancel,
             "can_check": is_unsettled,
             "can_force": may_decide and self._may_decide(),
             "silent": silent,

@@ -1,5 +1,6 @@
 """Record: a new attempt is written and committed before the first byte leaves (`design.md`, "One way through")."""
 
+import secrets
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from odoo import api, fields, models
 
 from ..drivers import OPEN, to_minor
 from .ledger import in_ledger, own_cursor
+from .refused import Refused
 from .viva_transaction import TAKES_MONEY, UNSETTLED
+from .ways import APP, LAN
 
 # The device forgets a request after about a minute; UNVERIFIED, hence generous. Seconds.
 TERMINAL_FREE_AFTER_ABORT = 150
@@ -19,19 +22,6 @@ TERMINAL_FREE_AFTER_ABORT = 150
 FREE_UNKNOWN_TERMINAL = True
 # Recording takes milliseconds; whoever needed longer (seconds) looks once more before he sends.
 STALLED = 0.2
-
-
-class Refused(Exception):
-    """Nothing was recorded and nothing sent. `args[0]` says what to do; `blocking` is the payment in the way.
-
-    :param choices: what the cashier may do instead, see `_choice`
-    """
-
-    def __init__(self, message, reason, blocking=None, choices=()):
-        super().__init__(message)
-        self.reason = reason
-        self.blocking = blocking
-        self.choices = list(choices)
 
 
 @dataclass(frozen=True)
@@ -86,24 +76,31 @@ class VivaTransaction(models.Model):
                 return Recorded(known.id, False)
             connection = env["viva.connection"]._store(account).preloaded(env)
             if not abandoned:
-                transactions._refuse_while_silent(connection)
+                if values.get("protocol") not in LAN:
+                    transactions._refuse_while_silent(connection)
                 approved = transactions._refuse_if_blocked(values)
                 if limits.parent:
                     transactions._refuse_beyond_parent(values)
                 if limits.order is not None:
                     transactions._refuse_beyond_order(limits.order, values, approved)
             name, reference = transactions._new_reference()
+            session_id = uuid.uuid4()
             written = {
                 **{field: value for field, value in values.items() if field != "hold"},
                 "name": name,
-                "merchant_reference": reference,
-                "session_id": str(uuid.uuid4()),
+                # A frame of that protocol has room for 32 characters.
+                "merchant_reference": session_id.hex
+                if values.get("protocol") == "tcp"
+                else reference,
+                "session_id": str(session_id),
                 "user_id": env.uid,
                 "state": "cancelled" if abandoned else "sent",
                 "reason": "never_sent" if abandoned else False,
                 "sent_at": fields.Datetime.now(),
                 "holds_terminal": not abandoned and values["via"] == "terminal",
             }
+            if values.get("protocol") == APP:
+                written["app_token"] = secrets.token_urlsafe(32)
             if values.get("hold") and not abandoned:
                 written["hold_id"] = env["viva.hold"]._open(name, values, account.hold_days).id
             transaction = transactions.create(written)

@@ -32,6 +32,7 @@ from ..drivers import (
 )
 from .ledger import in_ledger
 from .viva_transaction import FINAL_NO
+from .ways import APP, LAN
 
 # Times in seconds (cloud-terminal-api.md, sections 5.5, 8 and 10).
 REPEAT_BUDGET = 5  # within it, repeats of what surely did not arrive
@@ -80,7 +81,14 @@ class VivaTransaction(models.Model):
             return UnreferencedRefundRequest(**common)
         kind = CaptureRequest if operation == "capture" else RefundRequest
         parent = self.sudo().browse(values["parent_id"])
-        return kind(**common, parent_session_id=parent.session_id)
+        common["parent_session_id"] = parent.session_id
+        if values.get("protocol") in LAN:
+            common |= {
+                "parent_transaction_id": parent.viva_transaction_id or "",
+                "parent_order_code": parent.order_code or "",
+                "parent_stan": parent.stan or "",
+            }
+        return kind(**common)
 
     @api.model
     def _send(self, recorded):
@@ -93,8 +101,13 @@ class VivaTransaction(models.Model):
             late = Unreachable("The request was not sent in time.")
             return self._settle_error(recorded.id, late, "failed", "unreachable")
         account = self.env["viva.account"].browse(recorded.values["account_id"])
-        if recorded.values["via"] == "api":
+        protocol = recorded.values.get("protocol")
+        if not protocol:
             return self._send_by_api(recorded, account._transactions_api())
+        if protocol in LAN:
+            return self._send_by_gateway(recorded)
+        if protocol == APP:
+            return self._send_by_app(recorded)
         driver = account._driver(recorded.connection, token_wait=TOKEN_WAIT)
         request = self._terminal_request(recorded.values)
         began = time.monotonic()
@@ -206,18 +219,21 @@ class VivaTransaction(models.Model):
 
         def note(env):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
-            if transaction.via == "api":
+            if transaction.via == "api" or transaction._obstacle_to_cancel():
                 return None
             if transaction.state not in ("sent", "pending", "unknown") and not given_up:
                 return None
             if transaction.account_id.is_foreign_database:
                 return None
+            by_cloud = transaction._is_by_cloud()
             connection = env["viva.connection"]._store(transaction.account_id)
-            if not connection.may_ask(env):
+            if by_cloud and not connection.may_ask(env):
                 return None
             if not transaction.abort_asked_at:
                 transaction.write({"abort_asked_at": fields.Datetime.now()})
             transaction._step("abort", note=self.env._("Asked to cancel."))
+            if not by_cloud:
+                return None, transaction.protocol, None
             request = AbortRequest(transaction.session_id, transaction.cash_register_id)
             return connection, transaction.account_id._driver(), request
 
@@ -225,6 +241,11 @@ class VivaTransaction(models.Model):
         if prepared is None:
             return
         connection, driver, request = prepared
+        if connection is None:
+            # The app is told by the till that has it on its device, a terminal in the shop by the gateway.
+            if driver in LAN:
+                self._abort_by_gateway(transaction_id)
+            return
         correlation_id, raw, refused = "", None, True
         try:
             accepted = driver.abort(request)

@@ -38,8 +38,11 @@ class VivaTransaction(models.Model):
     _inherit = "viva.transaction"
 
     @api.model
-    def _settle(self, transaction_id, answer, listed):
-        """Read an answer into the ledger. Idempotent. Returns whether the request should now be cancelled."""
+    def _settle(self, transaction_id, answer, listed, word="viva"):
+        """Read an answer into the ledger. Idempotent. Returns whether the request should now be cancelled.
+
+        :param word: whose word the answer is: Viva's, or that of the gateway in the shop
+        """
 
         def work(env):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
@@ -48,7 +51,7 @@ class VivaTransaction(models.Model):
             verdict, outcome = transaction._weigh(answer, listed)
             if verdict is None:
                 return transaction._settle_nothing(answer)
-            transaction._settle_verdict(verdict, outcome)
+            transaction._settle_verdict(verdict, outcome, word)
             return False
 
         # Two payments may be told the same transaction of Viva at once: the slower one looks again.
@@ -76,7 +79,7 @@ class VivaTransaction(models.Model):
             (outcome for outcome in said if judge(asked, outcome) == verdict), said[0]
         )
 
-    def _settle_verdict(self, verdict, outcome):
+    def _settle_verdict(self, verdict, outcome, word):
         state, reason = verdict.state, verdict.reason or verdict.message_code
         if state == "approved" and self._is_taken(outcome.transaction_id):
             state, reason = "unknown", "transaction_id"
@@ -91,7 +94,8 @@ class VivaTransaction(models.Model):
         }
         if state == "approved":
             values |= self._approval_values(outcome, verdict)
-            values |= {"is_contradicted": False, "recheck_at": False}
+            values |= {"is_contradicted": False, "recheck_at": False, "word": word}
+            values["is_offline"] = getattr(verdict, "offline", False)
         elif state in FINAL_NO and final_no_needs_list(outcome):
             values["recheck_at"] = fields.Datetime.now() + timedelta(seconds=RECHECK_AFTER)
         if self.is_forced:

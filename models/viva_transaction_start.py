@@ -4,9 +4,11 @@ from odoo import api, models
 from odoo.exceptions import AccessError, UserError
 
 from ..drivers import VIVA_CURRENCIES, Operation, to_major, to_minor
+from .refused import Refused
 from .viva_transaction import TAKES_MONEY
 from .viva_transaction_pos import _UUID, MANAGER, _printable
-from .viva_transaction_record import Limits, Refused
+from .viva_transaction_record import Limits
+from .ways import APP
 
 GIVE_BACK = "viva_payments.group_viva_refund"
 UNREFERENCED = "viva_payments.group_viva_unreferenced_refund"
@@ -30,7 +32,8 @@ class VivaTransaction(models.Model):
             pos_session_id, payment_method_id, amount_minor (minor units, always positive), terminal_id (optional),
             order_uuid and payment_uuid (the order and its payment line), parent_attempt (the payment that is captured,
             voided, refunded, released), via (terminal, api), max_installments (sale), partner_id and reference
-            (preauth), unreferenced (a refund without a parent), credentials (of a manager who stands by)
+            (preauth), unreferenced (a refund without a parent), credentials (of a manager who stands by), protocol
+            ("app_to_app": the app on the till's own device; absent: as the terminal is set up)
         :return: Status
         :raise AccessError: not a cashier, not of this company, or without the right to this operation
         """
@@ -97,6 +100,7 @@ class VivaTransaction(models.Model):
             and (request.get("max_installments") or 0) <= _MOST_INSTALLMENTS
             and (request.get("via") or "terminal") in ("terminal", "api")
             and type(request.get("unreferenced") or False) is bool
+            and (request.get("protocol") or "") in ("", APP)
         )
         if not is_sound:
             raise UserError(
@@ -111,6 +115,7 @@ class VivaTransaction(models.Model):
             **{name: request.get(name) or 0 for name in optional},
             "operation": operation,
             "via": request.get("via") or "terminal",
+            "protocol": request.get("protocol") or "",
             "reference": _printable(request.get("reference")),
             "unreferenced": bool(request.get("unreferenced")),
             "credentials": credentials if isinstance(credentials, dict) else None,
@@ -177,13 +182,8 @@ class VivaTransaction(models.Model):
         parent = self._parent_of(request)
         order = self._order_of(request, session, parent)
         person = self.env.user if abandoned else self._person_for(request, session, order, parent)
-        # How a hold is released is not documented: the administrator knows which way works.
-        via = parent.account_id.release_by if request["operation"] == "release" else request["via"]
-        terminal = (
-            parent.terminal_id
-            if via == "api"
-            else self._pos_terminal(method, request["terminal_id"])
-        )
+        terminal, protocol = self._way_of(request, method, parent, abandoned)
+        via = "terminal" if protocol else "api"
         self._check_companies(session, method, terminal, parent, via)
         currency = parent.currency_id or session.currency_id
         if session.currency_id != currency:
@@ -194,6 +194,8 @@ class VivaTransaction(models.Model):
             "attempt": request["attempt"],
             "operation": request["operation"],
             "via": via,
+            "protocol": protocol,
+            **terminal._values_of_way(protocol),
             "terminal_id": terminal.id,
             "terminal_viva_id": terminal.viva_id,
             "environment": terminal.environment_key,
@@ -456,6 +458,7 @@ class VivaTransaction(models.Model):
 
     @api.model
     def _pos_terminal(self, method, terminal_id):
+        """The terminal of the method that the till has named, or its only one."""
         terminals = method.viva_terminal_ids
         terminal = (
             terminals.filtered(lambda record: record.id == terminal_id)
@@ -500,6 +503,11 @@ class VivaTransaction(models.Model):
             "attempt": request["attempt"],
             "operation": request["operation"],
             "via": request["via"],
+            "protocol": "",
+            "word": "",
+            "offline": False,
+            "cannot_cancel": "",
+            "app": None,
             "parent_attempt": request["parent_attempt"],
             "executed": "",
             "payment_uuid": request["payment_uuid"],

@@ -1,0 +1,73 @@
+"""By which way an operation goes: the terminal's own protocol, the app on the till's device, or Viva's API instead."""
+
+from odoo import api, models
+
+from .refused import Refused
+from .ways import APP
+
+
+class VivaTransaction(models.Model):
+    _inherit = "viva.transaction"
+
+    @api.model
+    def _way_of(self, request, method, parent, abandoned):
+        """Terminal and protocol for what a till asks; without a protocol it goes through Viva's transactions API.
+
+        :param abandoned: it will never be sent: nothing is refused for what the way cannot do
+        :raise Refused: the terminal cannot do it, and nothing else can
+        """
+        operation = request["operation"]
+        # How a hold is released is not documented: the administrator knows which way works.
+        via = parent.account_id.release_by if operation == "release" else request["via"]
+        if via == "api":
+            return parent.terminal_id, False
+        terminal = self._pos_terminal(method, request["terminal_id"])
+        protocol = terminal._protocol_for(request["protocol"])
+        is_known = protocol == "cloud" == (parent.protocol or "cloud")
+        if abandoned or is_known:
+            return terminal, protocol
+        obstacle = terminal._obstacle_to(request, protocol, parent)
+        if not obstacle:
+            return terminal, protocol
+        if terminal._fallback(operation, protocol) or (
+            parent and parent._crosses(protocol) and parent.account_id._has_api_keys()
+        ):
+            return parent.terminal_id, False
+        raise Refused(obstacle, "ability")
+
+    def _crosses(self, protocol):
+        """Whether this payment was made in a way of which `protocol` knows nothing."""
+        return bool(self._obstacle_across(protocol))
+
+    def _obstacle_across(self, protocol):
+        """Why an operation on this payment cannot go by `protocol`, or an empty string."""
+        self.ensure_one()
+        if protocol == "cloud":
+            # It names the original by its session, and the cloud knows only its own.
+            if self.protocol in (False, "cloud"):
+                return ""
+            return self.env._(
+                "The payment was not made through Viva's cloud: this terminal cannot find it again."
+            )
+        if protocol == "local" and not self.viva_transaction_id:
+            return self.env._("Viva's number of this payment is not known yet.")
+        if protocol == APP and not (self.order_code or self.stan):
+            return self.env._("Viva's number of this payment is not known yet.")
+        return ""
+
+    def _obstacle_to_cancel(self):
+        """Why this open operation cannot be cancelled from here, or an empty string."""
+        self.ensure_one()
+        if self.via == "api" or not self.protocol:
+            return ""
+        return self.terminal_id._abilities(self.protocol)["abort"]
+
+    def _is_by_cloud(self):
+        """Whether Viva's cloud knows the session on the terminal."""
+        self.ensure_one()
+        return self.via == "terminal" and self.protocol in (False, "cloud")
+
+    def _app_addresses(self):
+        """What the till may open on its own device for this operation; nothing unless it is one of the app's."""
+        self.ensure_one()
+        return
