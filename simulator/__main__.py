@@ -25,8 +25,9 @@ class Server(uvicorn.Server):
         self.world.close()
 
 
-async def _serve(listener: socket.socket) -> None:
+async def _serve(listener: socket.socket, host: str) -> None:
     world = World()
+    world.host = host
     config = uvicorn.Config(
         build(world),
         http=DroppableProtocol,
@@ -58,7 +59,7 @@ def main() -> int:
         return 1
     listener.listen(256)
     print(f"Viva simulator on http://{options.host}:{listener.getsockname()[1]}", flush=True)
-    asyncio.run(_serve(listener))
+    asyncio.run(_serve(listener, options.host))
     return 0
 
 

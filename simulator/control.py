@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .lan import Lan
 from .ledger import ReversalRefused
-from .terminal import NotPossible
+from .local import LocalApi
+from .terminal import NotPossible, Terminal
 from .webhooks import DEFAULT_EVENTS, Event
 from .world import MERCHANTS, World
 
@@ -50,7 +52,9 @@ async def attempts(world: World, sent: dict[str, Any], request: Request) -> Any:
 
 
 async def sessions(world: World, sent: dict[str, Any], request: Request) -> Any:
-    return [session.as_dict() for session in world.sessions.values()]
+    """All requests to terminals; ``channel`` is cloud, local, tcp or app."""
+    asked = [*world.sessions.values(), *world.lan_sessions]
+    return [session.as_dict() for session in sorted(asked, key=lambda item: item.created)]
 
 
 async def reverse(world: World, sent: dict[str, Any], request: Request) -> Any:
@@ -81,16 +85,52 @@ async def terminals(world: World, sent: dict[str, Any], request: Request) -> Any
 
 
 async def add_terminal(world: World, sent: dict[str, Any], request: Request) -> Any:
+    """A further terminal; with ``lan`` it gets a server of its own, see :mod:`simulator.lan`."""
     merchant_id = sent.get("merchantId", MERCHANTS[0].merchant_id)
     if merchant_id not in world.merchants:
         raise ValueError("There is no such merchant.")
-    terminal = world.add_terminal(
-        str(sent["terminalId"]),
-        merchant_id,
-        int(sent.get("statusId", 1)),
-        str(sent.get("sourceCode", "1234")),
-    )
+    terminal_id = str(sent["terminalId"])
+    terminal = world.terminals.get(terminal_id)
+    if terminal is not None and terminal.lan is not None:
+        terminal.lan.close()
+        terminal.lan = None
+    if terminal is None or "lan" not in sent:
+        terminal = world.add_terminal(
+            terminal_id,
+            merchant_id,
+            int(sent.get("statusId", 1)),
+            str(sent.get("sourceCode", "1234")),
+        )
+    if sent.get("lan"):
+        lan = _lan(terminal, sent)
+        await lan.open()
+        terminal.lan = lan
+        world.touch()
     return terminal.as_dict()
+
+
+def _lan(terminal: Terminal, sent: dict[str, Any]) -> Lan:
+    host, port = str(sent.get("host") or terminal.world.host), int(sent.get("port") or 0)
+    if sent["lan"] == LocalApi.protocol:
+        return LocalApi(terminal, host, port, str(sent.get("scheme") or "https"))
+    raise ValueError(f"There is no protocol {sent['lan']!r} on the LAN.")
+
+
+def _with_lan(world: World, request: Request) -> Lan:
+    terminal = world.terminals.get(request.path_params["terminal_id"])
+    if terminal is None or terminal.lan is None:
+        raise NotPossible("There is no such terminal on the LAN.")
+    return terminal.lan
+
+
+async def read_lan(world: World, sent: dict[str, Any], request: Request) -> Any:
+    return _with_lan(world, request).as_dict()
+
+
+async def lan_options(world: World, sent: dict[str, Any], request: Request) -> Any:
+    lan = _with_lan(world, request)
+    await lan.update(sent)
+    return lan.as_dict()
 
 
 async def perform(world: World, sent: dict[str, Any], request: Request) -> Any:
@@ -198,6 +238,8 @@ ROUTES = [
     _route("merchants", "GET", merchants),
     _route("terminals", "GET", terminals),
     _route("terminals", "POST", add_terminal),
+    _route("terminals/{terminal_id}/lan", "GET", read_lan),
+    _route("terminals/{terminal_id}/lan", "POST", lan_options),
     _route("terminals/{terminal_id}/{action}", "POST", perform),
     _route("settings", "GET", read_settings),
     _route("settings", "POST", settings),

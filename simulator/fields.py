@@ -88,6 +88,11 @@ class Fields:
         self.world.violation(what, self.path, self.sent)
         return Refused(detail(status, what))
 
+    @property
+    def wrong(self) -> str:
+        """What was wrong with the fields read so far, in one line."""
+        return "; ".join(f"{error['loc'][-1]}: {error['msg']}" for error in self._errors)
+
     def check(self) -> None:
         """:raises Refused: when a field was missing or of a wrong type"""
         if self._errors:

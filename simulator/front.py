@@ -44,7 +44,8 @@ async def _until_closed(receive: Receive) -> None:
         pass
 
 
-async def _abort(scope: Scope, receive: Receive) -> None:
+async def cut(scope: Scope, receive: Receive) -> None:
+    """Close the connection without an answer."""
     scope[ABORT]()
     await _until_closed(receive)
 
@@ -74,7 +75,7 @@ class Front:
             await self._serve(scope, receive, send, entry, began)
         except DropConnection:
             entry["status"] = "dropped"
-            await _abort(scope, receive)
+            await cut(scope, receive)
         finally:
             entry["ms"] = round((time.perf_counter() - began) * 1000, 1)
 

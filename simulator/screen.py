@@ -64,7 +64,8 @@ async def terminal_events(request: Request) -> Response:
 
 
 def overview(world: World) -> dict[str, Any]:
-    recent = list(world.sessions.values())[-RECENT:]
+    asked = [*world.sessions.values(), *world.lan_sessions]
+    recent = sorted(asked, key=lambda session: session.created)[-RECENT:]
     moved = islice((row for row in reversed(world.ledger.rows) if row.moved_money), RECENT)
     return {
         "now": world.clock.now().isoformat(),
@@ -143,6 +144,7 @@ def _request(world: World, session: Session) -> dict[str, Any]:
         "reference": session.merchant_reference or "",
         "text": session.customer_trns or "",
         "register": session.cash_register_id,
+        "channel": session.channel,
         "maxInstalments": session.max_instalments,
         "abortRequested": session.abort_requested,
         "left": max(0.0, round(session.deadline - world.clock.time(), 1)),

@@ -29,10 +29,16 @@ MESSAGES = {
     1101: "The parameters of the parent session could not be fetched",
     1102: "Transaction expired",
     4000: "Network error",
+    1076: "The provider's signature is wrong",
+    1077: "The signed details do not match",
+    1083: "Not all required fields were sent",
     5002: "Preauth is not supported",
     5004: "Void is not supported",
     6000: "Wrong parameters",
 }
+
+
+CLOUD, LOCAL, TCP, APP = "cloud", "local", "tcp", "app"
 
 
 class Operation(str, Enum):
@@ -90,11 +96,16 @@ class Session:
     result: dict[str, Any] | None = None
     finished: datetime | None = None
     later: dict[str, Any] | None = None  # a sale paid after this session had failed
+    channel: str = CLOUD  # who asked the terminal: the cloud, a till on the LAN, the app
+    tid: str | None = None  # the device that answers, when another one has taken the address
+    refusal: int | None = None  # event id with which it ends once the card is there
+    offline: bool = False  # approved by the device alone
 
     def as_dict(self) -> dict[str, Any]:
         """The session as the control API shows it."""
         return {
             "sessionId": self.session_id,
+            "channel": self.channel,
             "merchantId": self.merchant_id,
             "terminalId": self.terminal_id,
             "cashRegisterId": self.cash_register_id,

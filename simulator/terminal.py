@@ -23,9 +23,10 @@ from .ledger import (
     ReversalRefused,
     Transaction,
 )
-from .session import Operation, Session, State, body
+from .session import CLOUD, Operation, Session, State, body
 
 if TYPE_CHECKING:
+    from .lan import Lan
     from .world import World
 
 CONTACTLESS, CHIP, NO_CARD = "07", "05", "00"
@@ -51,6 +52,8 @@ class Terminal:
         self.source_code = source_code
         self.online = True
         self.current: Session | None = None
+        self.lan: Lan | None = None
+        self.stored: list[Transaction] = []  # approved without network, not yet at the acquirer
         self.missed: list[Session] = []
         self._unsent: list[tuple[Session, dict[str, Any]]] = []
         self._last: Session | None = None
@@ -68,6 +71,37 @@ class Terminal:
         else:
             self._show(session)
 
+    def take(self, session: Session) -> bool:
+        """Show a request that came over the LAN or from the app; False when the terminal is busy or broken."""
+        if self.current is not None or self.status_id != LIVE_STATUS:
+            return False
+        self._show(session)
+        return True
+
+    def lose(self) -> None:
+        """The app on the device starts again: a request that has no card yet is gone without a result."""
+        session = self.current
+        if session is not None and session.state in (State.SHOWN, State.QR, State.PIN):
+            self.current = None
+            self.world.touch()
+
+    def hang_up(self, session: Session) -> None:
+        """Who asked does not want it any more: the request ends, or what is approved is reversed (TCP, 4.6)."""
+        if self.current is not session:
+            return
+        if session.state in (State.SHOWN, State.QR, State.PIN):
+            self._finish(session, self._failure(session, 1016, abort_won_at=self.world.clock.now()))
+        else:
+            self.world.spawn(self._reverse_when_done(session))
+
+    async def _reverse_when_done(self, session: Session) -> None:
+        while session.result is None:
+            await self.world.changed.wait()
+        row = self.world.ledger.find(self.merchant_id, session.result["transactionId"] or "")
+        if row is not None and row.approved:
+            with contextlib.suppress(ReversalRefused):
+                self.world.reverse(row, row.amount, forced=True)
+
     def refuse(self, session: Session, event_id: int) -> None:
         """Fail a request before it is shown."""
         self._settle(session, self._failure(session, event_id))
@@ -83,7 +117,8 @@ class Terminal:
         self._abort_now(session)
 
     def _abort_now(self, session: Session) -> None:
-        if self.online and self.current is session and session.state is State.SHOWN:
+        heard = self.online or session.channel != CLOUD
+        if heard and self.current is session and session.state is State.SHOWN:
             self._finish(session, self._failure(session, 1016, abort_won_at=self.world.clock.now()))
 
     def _show(self, session: Session) -> None:
@@ -93,8 +128,11 @@ class Terminal:
             self.world.spawn(self._carry_out(session))
         else:
             self._ask_for_card(session)
-            if self.world.settings.auto:
-                self.world.spawn(self._act_by_itself(session, dict(self.world.settings.auto)))
+            auto = self.world.settings.auto
+            if session.channel != CLOUD and self.lan is not None:
+                auto = self.lan.options.auto or auto
+            if auto:
+                self.world.spawn(self._act_by_itself(session, dict(auto)))
         self.world.touch()
 
     def _needs_card(self, session: Session) -> bool:
@@ -122,8 +160,10 @@ class Terminal:
     async def _carry_out(self, session: Session) -> None:
         """A refund or capture that needs no card."""
         await self.world.clock.sleep(self.world.settings.authorising_ms / 1000)
-        if self.current is session:
+        if self.current is session and session.channel == CLOUD:
             self._decide(session, None, NO_CARD, {})
+        elif self.current is session:
+            self._ask_acquirer(session, None, NO_CARD, {}, self.online)
 
     # -- what people do ----------------------------------------------------------------------------------------------
 
@@ -188,14 +228,59 @@ class Terminal:
     ) -> None:
         if entry == CHIP:
             await self.world.clock.sleep(self.world.settings.pin_ms / 1000)
+            if self.current is not session:
+                return
         session.state = State.AUTHORISING
         self.world.touch()
         reached = self.online
         await self.world.clock.sleep(self.world.settings.authorising_ms / 1000)
-        if reached:
+        self._ask_acquirer(session, card, entry, options, reached)
+
+    def _ask_acquirer(
+        self,
+        session: Session,
+        card: Card | None,
+        entry: str,
+        options: Mapping[str, Any],
+        reached: bool,
+    ) -> None:
+        if self._alone(session):
+            self._approve_alone(session, card, entry, options)
+        elif reached:
             self._decide(session, card, entry, options)
         else:
             self._finish(session, self._failure(session, 4000, entry=entry))
+
+    def _alone(self, session: Session) -> bool:
+        """Tell whether the device decides without the acquirer (store and forward)."""
+        lan = self.lan
+        return session.channel != CLOUD and lan is not None and bool(lan.options.offline)
+
+    def _approve_alone(
+        self, session: Session, card: Card | None, entry: str, options: Mapping[str, Any]
+    ) -> None:
+        refusal = session.refusal
+        if refusal is None and session.operation is not Operation.SALE:
+            refusal = 6201
+        if refusal is not None:
+            self._finish(session, self._failure(session, refusal, entry=entry))
+            return
+        row = self._row(session, card, entry, options)
+        self.stored.append(row)
+        session.offline = True
+        result = self._body(session, 0, row=row, entry=entry)
+        result |= {"transactionId": None, "retrievalReferenceNumber": None}
+        result |= {"orderCode": "0", "shortOrderCode": "0"}
+        self._finish(session, result)
+
+    def forward(self) -> int:
+        """Bring what was approved without network to the acquirer; answers how many."""
+        stored, self.stored = self.stored, []
+        for row in stored:
+            self.world.ledger.add(row)
+            self.world.webhooks.publish(self.merchant_id, self.world.webhooks.of_transaction(row))
+        self.world.touch()
+        return len(stored)
 
     def do_iris(self, options: Mapping[str, Any]) -> None:
         """Choose IRIS and, unless ``pay`` is false, pay; a second call pays."""
@@ -288,6 +373,7 @@ class Terminal:
         for session, result in self._unsent:
             self._settle(session, result)
         self._unsent.clear()
+        self.forward()
         if self.current is not None and self.current.abort_requested:
             self._abort_now(self.current)
         missed, self.missed = self.missed, []
@@ -306,7 +392,8 @@ class Terminal:
             return
         if session.state is State.SHOWN:
             session.state = State.AUTHORISING
-            self._decide(session, CARDS["visa"], CONTACTLESS, {})
+            reached = self.online or session.channel == CLOUD
+            self._ask_acquirer(session, CARDS["visa"], CONTACTLESS, {}, reached)
         elif session.operation.without_card:
             self._decide(session, None, NO_CARD, {})
 
@@ -330,9 +417,10 @@ class Terminal:
             type_id = self._type(session, options, installments)
         now = self.world.clock.now()
         parent = session.parent
+        terminal_id = session.tid or self.terminal_id
         row = Transaction(
             merchant_id=self.merchant_id,
-            terminal_id=self.terminal_id,
+            terminal_id=terminal_id,
             source_code=self.source_code,
             amount=int(options.get("amount", session.amount)),
             currency_code=str(options.get("currency", session.currency_code)),
@@ -340,7 +428,7 @@ class Terminal:
             created=now,
             numbers=self.world.numbers.again(parent.numbers, now)
             if parent
-            else self.world.numbers.next(now, self.terminal_id),
+            else self.world.numbers.next(now, terminal_id),
             card=card,
             session_id=session.session_id,
             merchant_reference=options.get("reference", session.merchant_reference),
@@ -374,7 +462,9 @@ class Terminal:
         self, session: Session, card: Card | None, entry: str, options: Mapping[str, Any]
     ) -> None:
         """The acquirer's answer: book it, tell the webhooks, and let the device report."""
-        if session.operation is Operation.CAPTURE:
+        if session.refusal is not None:
+            self._finish(session, self._failure(session, session.refusal, entry=entry))
+        elif session.operation is Operation.CAPTURE:
             self._decide_capture(session)
         elif session.operation is Operation.REFUND:
             self._decide_refund(session, card, entry, options)
@@ -531,7 +621,7 @@ class Terminal:
         self._last, self._last_body = session, result
         self._last_until = self.world.clock.time() + RESULT_S
         self.world.spawn(self._back_to_welcome(self._last_until))
-        if self.online:
+        if self.online or session.channel != CLOUD:
             self._settle(session, result, events)
         else:
             self._unsent.append((session, result))
@@ -544,8 +634,10 @@ class Terminal:
         session.result = result
         session.state = State.FINAL
         session.finished = self.world.clock.now()
-        of_session = self.world.webhooks.of_session(self.merchant_id, result)
-        self.world.webhooks.publish(self.merchant_id, [*(events or []), of_session])
+        told = list(events or [])
+        if session.channel == CLOUD:
+            told.append(self.world.webhooks.of_session(self.merchant_id, result))
+        self.world.webhooks.publish(self.merchant_id, told)
         self.world.touch()
 
     # -- what the screen shows ---------------------------------------------------------------------------------------
@@ -568,6 +660,8 @@ class Terminal:
             "statusId": self.status_id,
             "sourceCode": self.source_code,
             "online": self.online,
+            "stored": len(self.stored),
+            **(self.lan.address() if self.lan else {"lan": None}),
             "state": self.current.state.value if self.current else "idle",
             "session": self.current.as_dict() if self.current else None,
         }

@@ -88,6 +88,7 @@ class Action:
 
 class World:
     def __init__(self) -> None:
+        self.host = "127.0.0.1"  # where terminals with a LAN server listen
         self.clock = Clock()
         self.numbers = NumberSource()
         self.merchants = {merchant.merchant_id: merchant for merchant in MERCHANTS}
@@ -107,6 +108,9 @@ class World:
         self.actions: dict[str, Action] = {}
         self.violations: list[dict[str, Any]] = []
         self.requests: deque[dict[str, Any]] = deque(maxlen=20_000)
+        self.lan_sessions: list[
+            Session
+        ] = []  # of the LAN and the app: the cloud knows none of them
         self.terminals: dict[str, Terminal] = {}
         for terminal_id, owner, status_id, source_code in TERMINALS:
             self.add_terminal(terminal_id, MERCHANTS[owner].merchant_id, status_id, source_code)
@@ -115,6 +119,7 @@ class World:
         """Forget everything but the tokens, which stay good as they would at Viva."""
         for task in self._tasks:
             task.cancel()
+        self._close_lan()
         self.clock.reset()
         self.webhooks.reset(keep_webhooks)
         self._defaults()
@@ -125,9 +130,15 @@ class World:
         """Let open streams and held connections end, so that the process can."""
         for task in self._tasks:
             task.cancel()
+        self._close_lan()
         self.closing.set()
         self.break_silence()
         self.touch()
+
+    def _close_lan(self) -> None:
+        for terminal in self.terminals.values():
+            if terminal.lan is not None:
+                terminal.lan.close()
 
     def break_silence(self) -> None:
         self.silence_over.set()
