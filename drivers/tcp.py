@@ -1,0 +1,859 @@
+"""TCP/IP to the terminal itself, "ECR protocol" (reference: TCP/IP Prolin; sections below are its).
+
+A frame is four digits, the number of bytes that follow, and then ``|field|field|…`` in ASCII.
+One connection is one operation: the terminal may say ``810`` (ready), we send a request, the
+terminal answers ``210`` (``110`` for a preauth) when the card has been read and Viva has decided.
+
+First the frames and messages as pure functions, then :class:`TcpDriver`, which moves them.
+
+There is no "what was the last result": a connection that breaks after the first byte of the
+request leaves the outcome unknown, for ever as far as the terminal is concerned. It is found in
+Viva's book by the merchant reference (section 6).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Literal, TypeAlias
+
+from . import fields as read_field
+from .capabilities import PAYDROID, PROLIN
+from .errors import (
+    AlreadyUsed,
+    AnswerLost,
+    BadRequest,
+    Busy,
+    DefiniteError,
+    NotFound,
+    PermissionDenied,
+    Unreachable,
+    VivaError,
+    WrongDevice,
+)
+from .money import CurrencyNotSupported, exponent, to_major, to_minor
+from .redact import last_four, redact
+from .types import (
+    AbortRequest,
+    Accepted,
+    Capabilities,
+    Operation,
+    Outcome,
+    Pending,
+    RefundRequest,
+    SaleRequest,
+    SessionMissing,
+    StartRequest,
+)
+
+__all__ = [
+    "CANCEL_LAYOUTS",
+    "FISCAL_FIELDS",
+    "PAYDROID",
+    "PROLIN",
+    "FrameError",
+    "FrameReader",
+    "TcpDriver",
+    "frame",
+    "parse_answer",
+    "request_frame",
+    "short_session_id",
+    "split_frames",
+]
+
+# -- frames (section 2) -------------------------------------------------------------------------
+
+#: The fields of one frame, without its length.
+Fields: TypeAlias = tuple[str, ...]
+
+_HEAD = 4
+LONGEST_BODY = 9999
+
+
+class FrameError(ValueError):
+    """What came is no frame of this protocol; nothing behind it can be read either."""
+
+
+def frame(fields: Sequence[str]) -> bytes:
+    """Return the bytes of a frame: ``frame(["810", "00", "000032"]) == b"0014|810|00|000032"``.
+
+    :raises ValueError: a value that is not printable ASCII or holds a ``|``; or it is too long
+    """
+    body = "".join("|" + value for value in fields)
+    if not all(" " <= char <= "~" for char in body) or body.count("|") != len(fields):
+        raise ValueError("A field must be printable ASCII without '|'.")
+    if not fields or len(body) > LONGEST_BODY:
+        raise ValueError(f"A frame has 1 to {LONGEST_BODY} bytes.")
+    return f"{len(body):04d}{body}".encode("ascii")
+
+
+def split_frames(data: bytes) -> tuple[list[Fields], bytes]:
+    """Return the whole frames at the beginning of ``data``, and what is left: a part of one.
+
+    :raises FrameError: as soon as it can be told that this is no frame
+    """
+    found: list[Fields] = []
+    while True:
+        head = data[:_HEAD]
+        if not re.fullmatch(rb"[0-9]*", head):
+            raise FrameError(f"{head!r} is no length.")
+        if len(head) < _HEAD:
+            return found, data
+        length = int(head)
+        if length == 0 or data[_HEAD : _HEAD + 1] not in (b"", b"|"):
+            raise FrameError("A frame begins with its length and '|'.")
+        end = _HEAD + length
+        if len(data) < end:
+            return found, data
+        found.append(_fields(data[_HEAD:end]))
+        data = data[end:]
+
+
+def _fields(body: bytes) -> Fields:
+    return tuple(body.decode("ascii", "replace").split("|")[1:])
+
+
+class FrameReader:
+    """Collects bytes however they are cut: split frames, glued frames.
+
+    ``rest`` holds the part of a frame that has come so far, at most 10002 bytes of it.
+    """
+
+    def __init__(self) -> None:
+        self.rest = b""
+
+    def feed(self, data: bytes) -> list[Fields]:
+        """Return the frames that are whole now. :raises FrameError: not this protocol"""
+        found, self.rest = split_frames(self.rest + data)
+        return found
+
+    def cut_short(self) -> Fields | None:
+        """Return the fields of a frame whose announced length never came (section 2).
+
+        Only with everything up to the amount; ``None`` otherwise. The last field may lack its
+        end. See :func:`parse_answer`.
+        """
+        if len(self.rest) <= _HEAD:
+            return None
+        fields = _fields(self.rest[_HEAD:])
+        # An amount has exactly two decimals, so a part of one can be told from a whole one.
+        whole = len(fields) > _AMOUNT + 1 or (
+            len(fields) == _AMOUNT + 1 and _DECIMAL.fullmatch(fields[_AMOUNT])
+        )
+        return fields if whole else None
+
+
+# -- requests (sections 4.2, 4.5, 4.7) ----------------------------------------------------------
+
+ReadyMode: TypeAlias = Literal["auto", "wait", "send_first"]
+Platform: TypeAlias = Literal["prolin", "paydroid"]
+CancelLayout: TypeAlias = Literal["off", "C1", "C2", "C3"]
+
+_REFERENCE = re.compile(r"[A-Za-z0-9]{32}")
+_STAN = re.compile(r"0*[1-9][0-9]{0,5}")
+
+#: What follows the amount of a sale: msgOpt and four reserved fields.
+_SALE_TAIL = ("0000", "", "", "", "")
+
+#: What follows them when optional fields are sent: the ISV's amount, client id, secret and source
+#: code, always empty, and the name of the protocol.
+_OPTIONAL = ("", "", "", "", "ecr_default")
+
+#: Greek fiscal data, appended after the name of the protocol in this order. UNVERIFIED: that such
+#: fields exist is documented, their place is not (sections 4.2, 7). Off unless the driver is told.
+FISCAL_FIELDS: tuple[str, ...] = (
+    "aadeProviderId",
+    "aadeProviderSignatureData",
+    "aadeProviderSignature",
+)
+
+#: What follows the amount of a cancel (section 4.5), all three UNVERIFIED and none of them on by
+#: default. ``{stan}`` is the original's STAN; without it the terminal asks for the card and shows
+#: the last three payments.
+CANCEL_LAYOUTS: dict[str, tuple[str, ...]] = {
+    "C1": ("{stan}",),
+    "C2": ("0000", "", ""),
+    "C3": _SALE_TAIL,
+}
+
+#: Message type and code by operation, and the types of an answer to it. 110 is UNVERIFIED.
+_MESSAGES: dict[Operation, tuple[str, str, frozenset[str]]] = {
+    Operation.SALE: ("200", "00", frozenset({"210"})),
+    Operation.PREAUTH: ("100", "00", frozenset({"110", "210"})),
+    Operation.REFUND: ("200", "04", frozenset({"210"})),
+}
+_FINAL_TYPES = frozenset({"210", "110"})
+
+
+def short_session_id(session_id: str) -> str:
+    """Return the six digits, never all zero, that stand for a session of ours on the wire.
+
+    They need not be unique: one connection is one operation, and the terminal answers with a
+    counter of its own (section 4.3).
+    """
+    number = int.from_bytes(hashlib.sha256(session_id.encode()).digest()[:8], "big")
+    return f"{number % 999_999 + 1:06d}"
+
+
+def operation_of(request: StartRequest) -> Operation:
+    """Return what a request is by this protocol. :raises BadRequest: there is no message for it"""
+    if isinstance(request, SaleRequest):
+        return Operation.PREAUTH if request.preauth else Operation.SALE
+    if isinstance(request, RefundRequest):
+        return Operation.REFUND
+    raise BadRequest("The TCP protocol has no message for this operation.")
+
+
+def request_frame(request: StartRequest, *, cancel_layout: CancelLayout = "off") -> bytes:
+    """Return the frame that asks for an operation.
+
+    The amount goes out in major units with exactly two decimals; the currency is the terminal's
+    and has no field.
+
+    :raises BadRequest: it cannot be said by this protocol: the reference is not 32 letters or
+        digits, the currency has not two decimals, a tip, installments, an unknown fiscal field
+    """
+    operation = operation_of(request)
+    kind, code, _answers = _MESSAGES[operation]
+    if not _REFERENCE.fullmatch(request.merchant_reference):
+        raise BadRequest("merchant_reference must be 32 letters or digits.")
+    fields = [
+        short_session_id(request.session_id),
+        kind,
+        code,
+        request.merchant_reference,
+        _amount(request.amount, request.currency),
+    ]
+    if isinstance(request, SaleRequest):
+        if request.tip or request.max_installments > 1:
+            raise BadRequest("The TCP protocol knows neither tip nor installments.")
+        fields += _SALE_TAIL
+        fields += _fiscal(request.fiscal)
+    elif isinstance(request, RefundRequest):
+        if request.fiscal:
+            raise BadRequest("Where a cancel has its fiscal fields is not known.")
+        fields += _cancel_tail(request, cancel_layout)
+    try:
+        return frame(fields)
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+
+
+def _amount(minor: int, currency: str) -> str:
+    try:
+        digits = exponent(currency)
+    except CurrencyNotSupported as error:
+        raise BadRequest(str(error)) from error
+    if digits != 2:
+        raise BadRequest(f"The TCP protocol has two decimals, {currency} has {digits}.")
+    return f"{to_major(minor, currency):.2f}"
+
+
+def _fiscal(fiscal: Mapping[str, str]) -> tuple[str, ...]:
+    if not fiscal:
+        return ()
+    unknown = sorted(set(fiscal) - set(FISCAL_FIELDS))
+    if unknown:
+        raise BadRequest(f"The TCP protocol has no place for {', '.join(unknown)}.")
+    return (*_OPTIONAL, *(fiscal.get(name, "") for name in FISCAL_FIELDS))
+
+
+def _cancel_tail(request: RefundRequest, layout: CancelLayout) -> tuple[str, ...]:
+    if layout not in CANCEL_LAYOUTS:
+        raise BadRequest("Giving money back by TCP is switched off.")
+    tail = CANCEL_LAYOUTS[layout]
+    if "{stan}" not in tail:
+        return tail
+    if not _STAN.fullmatch(request.parent_stan):
+        raise BadRequest("The original's STAN is needed.")
+    stan = f"{int(request.parent_stan):06d}"
+    return tuple(stan if value == "{stan}" else value for value in tail)
+
+
+# -- answers (sections 4.3, 4.4) ----------------------------------------------------------------
+
+#: Names of the fields of an answer, by place. More may follow.
+ANSWER_FIELDS: tuple[str, ...] = (
+    "sessionId", "msgType", "msgCode", "respCode", "respMessage", "cardType", "accNum", "refNum",
+    "authCode", "batchNum", "amount", "msgOpt", "tipAmount", "foreignAmount",
+    "foreignCurrencyCode", "exchangeRateInclMarkup", "dccMarkupPercentage",
+    "dccExchangeDateOfRate", "eftTid",
+)  # fmt: skip
+_AMOUNT = ANSWER_FIELDS.index("amount")
+_EFT_TID = ANSWER_FIELDS.index("eftTid")
+_TID_WIDTH = 12
+_MOST_EXTRAS = 64
+
+_DECIMAL = re.compile(r"[0-9]{1,10}\.[0-9]{2}")
+_RRN = re.compile(r"RRN:([0-9]{6,12})(?![0-9])")
+_OTHER_CODE = re.compile(r"[0-9]{2}|[A-Z][0-9]|1A")
+
+#: ``respCode`` of what went wrong: event id and issuer's reason, as the session object of the
+#: other protocols has them (see :mod:`events`). All other codes of two characters come from the
+#: issuer or its host; the complete list is UNVERIFIED.
+_CODES: dict[str, tuple[int, int | None]] = {
+    "UC": (1000, None),
+    # "An error ocured", also from a terminal that was asleep. It does not say that no card was
+    # read, so nobody may take it for "surely nothing charged" (sections 4.4, 5).
+    "KO": (1099, None),
+    "03": (1006, 10003),
+    "14": (1006, 10014),
+    "51": (1006, 10051),
+    "54": (1006, 10054),
+    "57": (1006, 10057),
+    "61": (1006, 10061),
+}
+_DECLINED: tuple[int, int | None] = (1006, None)
+
+#: Codes that ISO 8583 and EMV use for approvals of another kind. Viva's page does not name them;
+#: neither a yes nor a no is read out of one.
+_DOUBTFUL = frozenset({"08", "10", "11", "16", "32", "85", "87", "Y1", "Y3"})
+
+#: First part of ``respMessage``; only "Contactless" has been seen, the others are UNVERIFIED.
+_ENTRY_MODES: dict[str, str] = {
+    "contactless": "07",
+    "chip": "05",
+    "contact": "05",
+    "swipe": "90",
+    "magstripe": "90",
+}
+
+
+def is_ready(fields: Fields) -> bool:
+    """Tell whether a frame is ``txReady``, which has no session id before its type (4.1)."""
+    return fields[0] == "810" and not is_final(fields)
+
+
+def is_final(fields: Fields) -> bool:
+    """Tell whether a frame is the end of an operation."""
+    return len(fields) > 1 and fields[1] in _FINAL_TYPES
+
+
+def parse_answer(
+    fields: Fields,
+    *,
+    session_id: str,
+    operation: Operation,
+    currency: str,
+    cut_short: bool = False,
+) -> Outcome:
+    """Turn an answer into an :class:`Outcome` of our session. Never raises on what was sent.
+
+    ``success`` is True only for the right type and code of message with ``respCode`` exactly
+    ``00``; whether amount and terminal are right is for :func:`verdict.judge` to say. The id in
+    the answer is the terminal's counter and not compared. ``terminal_id`` is the device's own
+    word (``eftTid``).
+
+    :param currency: that of the request, for the number of decimals; the answer names none
+    :param cut_short: the frame was shorter than announced, so its last field may be, too
+    """
+    told = dict(zip(ANSWER_FIELDS, fields, strict=False))
+    code = told.get("respCode", "")
+    message = told.get("respMessage", "")
+    success, event_id, issuer = _decided(told, code, operation)
+    tid = told.get("eftTid", "")
+    if cut_short and len(fields) <= _EFT_TID + 1 and len(tid) < _TID_WIDTH:
+        tid = ""
+    tid = read_field.text(tid.strip())
+    brand = read_field.text(told.get("cardType", ""))
+    last4 = last_four(told.get("accNum", ""))
+    entry, verification = _how(message)
+    stan = read_field.text(told.get("refNum", ""))
+    rrn = _RRN.search(message)
+    return Outcome(
+        session_id=session_id,
+        terminal_id=tid,
+        tid=tid,
+        amount=_minor(told.get("amount", ""), currency),
+        tip=_tip(told.get("tipAmount", ""), currency),
+        success=success,
+        event_id=event_id,
+        issuer_event_id=issuer,
+        authorisation_code=read_field.text(told.get("authCode", "")),
+        rrn=rrn[1] if rrn else "",
+        stan=stan if stan.strip("0") else "",
+        entry_mode=entry,
+        verification_method=verification,
+        application_label=brand,
+        card_brand=read_field.brand(brand) if brand else "",
+        card_last4=last4,
+        card_masked=read_field.masked(last4),
+        message=read_field.text(message),
+        preauth=True if told.get("msgType") == "110" else None,
+        raw=_raw(told, fields),
+    )
+
+
+def _decided(
+    told: Mapping[str, str], code: str, operation: Operation
+) -> tuple[bool | None, int | None, int | None]:
+    """Return success, event id and issuer's reason."""
+    _kind, expected_code, expected_types = _MESSAGES[operation]
+    ours = told.get("msgType") in expected_types and told.get("msgCode") == expected_code
+    if not ours or code in _DOUBTFUL:
+        return None, None, None
+    if code == "00":
+        return True, 0, None
+    if code in _CODES or _OTHER_CODE.fullmatch(code):
+        event_id, issuer = _CODES.get(code, _DECLINED)
+        return False, event_id, issuer
+    return None, None, None
+
+
+def _minor(value: str, currency: str) -> int | None:
+    if not _DECIMAL.fullmatch(value):
+        return None
+    try:
+        return to_minor(value, currency)
+    except ValueError:
+        return None
+
+
+def _tip(value: str, currency: str) -> int | None:
+    """``00`` or nothing is no tip; how a real one looks is UNVERIFIED (section 4.3)."""
+    return 0 if value in ("", "00") else _minor(value, currency)
+
+
+def _how(message: str) -> tuple[str, str]:
+    """``Contactless/None~RRN:…`` as ("07", "None"); only an approved answer has it."""
+    how, marked, _rrn = message.partition("~RRN:")
+    if not marked:
+        return "", ""
+    entry, _slash, verification = how.partition("/")
+    entry = entry.strip()
+    return (
+        read_field.text(_ENTRY_MODES.get(entry.lower(), entry)),
+        read_field.text(verification.strip()),
+    )
+
+
+def _raw(told: Mapping[str, str], fields: Fields) -> dict[str, Any]:
+    raw: dict[str, Any] = {name: read_field.text(value) for name, value in told.items()}
+    extra = [read_field.text(value) for value in fields[len(ANSWER_FIELDS) :][:_MOST_EXTRAS]]
+    while extra and not extra[-1]:
+        extra.pop()
+    if extra:
+        raw["extra"] = extra
+    safe: dict[str, Any] = redact(raw)
+    return safe
+
+
+# -- the connection -----------------------------------------------------------------------------
+
+#: Makes a connection: host, port, seconds. As :func:`socket.create_connection`.
+Opener: TypeAlias = Callable[[str, int, float], socket.socket]
+
+#: Seconds of silence after which a frame that is shorter than announced is taken as it is.
+_SILENCE = 2.0
+_KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+_MOST_FRAMES = 1000
+_CHUNK = 4096
+#: Sessions that are remembered after their end.
+_REMEMBERED = 256
+
+
+def open_connection(host: str, port: int, timeout: float) -> socket.socket:
+    """Connect, without delay for small packets, and noticing a peer that is gone (section 5)."""
+    connection = socket.create_connection((host, port), timeout)
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEP_ALIVE:
+            if hasattr(socket, name):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+class _Gone(Exception):
+    """The peer has closed or reset the connection."""
+
+
+@dataclass
+class _Session:
+    """One operation and its connection. ``lock`` guards everything."""
+
+    session_id: str
+    cash_register_id: str
+    operation: Operation
+    currency: str
+    connection: socket.socket | None = None
+    reader: FrameReader = field(default_factory=FrameReader)
+    deadline: float = 0.0
+    heard_at: float = 0.0
+    frames: int = 0
+    outcome: Outcome | None = None
+    lost: str = ""
+    detail: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def over(self) -> bool:
+        return self.outcome is not None or bool(self.lost)
+
+    def receive(self, seconds: float) -> bytes | None:
+        """Return what came; ``None`` when nothing did in time. :raises _Gone: it is closed"""
+        assert self.connection is not None
+        try:
+            self.connection.settimeout(max(seconds, 0.0))
+            data = self.connection.recv(_CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            # A time-out of ours has no number; one of TCP itself (keep-alive) has.
+            if isinstance(error, TimeoutError) and error.errno is None:
+                return None
+            raise _Gone(str(error)) from error
+        if not data:
+            raise _Gone("The terminal has closed the connection.")
+        return data
+
+    def parse(self, fields: Fields, *, cut_short: bool = False) -> Outcome:
+        return parse_answer(
+            fields,
+            session_id=self.session_id,
+            operation=self.operation,
+            currency=self.currency,
+            cut_short=cut_short,
+        )
+
+    def close(self) -> None:
+        if self.connection is not None:
+            with contextlib.suppress(OSError):
+                self.connection.close()
+            self.connection = None
+
+
+class TcpDriver:
+    """One terminal on the shop's network. Keep the object while an operation runs.
+
+    The connection of an operation lives in the object: nobody else can read its outcome
+    (``capabilities.recalls`` is False). Methods may be called from any thread.
+
+    :param ready_mode: ``auto`` waits for the terminal's ``810`` and sends all the same when none
+        comes; ``wait`` does not send then; ``send_first`` does not wait (section 3)
+    :param cancel_layout: a key of :data:`CANCEL_LAYOUTS`, UNVERIFIED; ``off``: no refunds
+    :param platform: ``paydroid`` has preauth and abort, ``prolin`` has not (section 1.2)
+    :param connect_timeout: seconds
+    :param ready_timeout: seconds to wait for ``810``
+    :param answer_timeout: seconds from the request to the end; at least 180 (section 5)
+    :param poll: seconds that :meth:`read` waits for something to come, at most 1
+    :param fiscal: send :data:`FISCAL_FIELDS`, whose place is UNVERIFIED
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int = 8080,
+        *,
+        ready_mode: ReadyMode = "auto",
+        cancel_layout: CancelLayout = "off",
+        platform: Platform = "prolin",
+        connect_timeout: float = 5.0,
+        ready_timeout: float = 3.0,
+        answer_timeout: float = 180.0,
+        poll: float = 0.5,
+        fiscal: bool = False,
+        opener: Opener | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if ready_mode not in ("auto", "wait", "send_first"):
+            raise ValueError(f"{ready_mode!r} is no ready mode.")
+        if cancel_layout != "off" and cancel_layout not in CANCEL_LAYOUTS:
+            raise ValueError(f"{cancel_layout!r} is no layout of a cancel.")
+        if platform not in ("prolin", "paydroid"):
+            raise ValueError(f"{platform!r} is no platform.")
+        self._host = host
+        self._port = port
+        self._ready_mode = ready_mode
+        self._cancel_layout: CancelLayout = cancel_layout
+        self._platform = platform
+        self._connect_timeout = connect_timeout
+        self._ready_timeout = ready_timeout
+        self._answer_timeout = answer_timeout
+        self._poll = min(poll, 1.0)
+        self._fiscal = fiscal
+        self._opener = opener or open_connection
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sessions: dict[str, _Session] = {}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the platform can do, with refunds only when a layout for them was chosen."""
+        able = replace(PAYDROID if self._platform == "paydroid" else PROLIN, fiscal=self._fiscal)
+        if self._cancel_layout == "off":
+            return able
+        return replace(
+            able,
+            operations=able.operations | {Operation.REFUND, Operation.VOID},
+            partial_refund=True,
+        )
+
+    # -- start ----------------------------------------------------------------------------------
+
+    def start(self, request: StartRequest) -> Accepted:
+        """Connect, wait for ``810`` as the mode says, send the request (section 3).
+
+        ``Accepted.raw`` has the short session id and the terminal's counter. The answer is for
+        :meth:`read`.
+
+        :raises BadRequest: the protocol cannot say it; nothing was sent
+        :raises AlreadyUsed: this object has sent this session id before
+        :raises Busy: another operation is under way, here or on the terminal; nothing was sent
+        :raises WrongDevice: what is at the address greets in another way; nothing was sent
+        :raises Unreachable: no connection, or it was gone before the first byte was sent
+        :raises AnswerLost: the connection broke while the request was sent
+        """
+        message = self._message(request)
+        session = _Session(
+            request.session_id,
+            request.cash_register_id,
+            operation_of(request),
+            request.currency,
+        )
+        with session.lock:
+            self._reserve(session)
+            try:
+                ready = self._connect(session)
+                self._send(session, message)
+            except BaseException:
+                if not session.lost:  # nothing was sent, so the session id is as good as new
+                    session.close()
+                    with self._lock:
+                        del self._sessions[session.session_id]
+                raise
+        return Accepted(raw={"sessionId": short_session_id(request.session_id), "ready": ready})
+
+    def _message(self, request: StartRequest) -> bytes:
+        operation = operation_of(request)
+        if operation not in self.capabilities.operations:
+            raise BadRequest(f"This terminal cannot do a {operation} by TCP.")
+        if request.fiscal and not self._fiscal:
+            raise BadRequest("Fiscal data by TCP is switched off.")
+        return request_frame(request, cancel_layout=self._cancel_layout)
+
+    def _reserve(self, session: _Session) -> None:
+        """Take the terminal for a session, one at a time."""
+        with self._lock:
+            if session.session_id in self._sessions:
+                raise AlreadyUsed("The session id was sent before.")
+            # A session that waits for its lock is being started or read, so it is not over. An
+            # answer that nobody has fetched yet ends its session here.
+            for other in self._sessions.values():
+                if not other.over and other.lock.acquire(blocking=False):
+                    try:
+                        self._advance(other, 0.0)
+                    finally:
+                        other.lock.release()
+                if not other.over:
+                    raise Busy("The terminal is working on another request.")
+            while len(self._sessions) >= _REMEMBERED:
+                del self._sessions[next(iter(self._sessions))]
+            self._sessions[session.session_id] = session
+
+    def _connect(self, session: _Session) -> str:
+        """Open the connection and wait for ``810``; return its counter, ``""`` without one."""
+        try:
+            session.connection = self._opener(self._host, self._port, self._connect_timeout)
+        except (OSError, ValueError, OverflowError) as error:
+            raise Unreachable("The terminal cannot be reached.", detail=str(error)) from error
+        try:
+            return self._await_ready(session)
+        except _Gone as error:
+            raise Unreachable(
+                "The terminal closed the connection before anything was sent; perhaps it is busy.",
+                detail=str(error),
+            ) from error
+        except FrameError as error:
+            raise WrongDevice(
+                "What answers at the terminal's address does not speak the terminal's protocol.",
+                detail=str(error),
+            ) from error
+
+    def _await_ready(self, session: _Session) -> str:
+        """Never send behind a part of a frame: it would be taken for a part of our answer."""
+        wait = 0.0 if self._ready_mode == "send_first" else self._ready_timeout
+        now = self._clock()
+        until, latest = now + wait, now + self._ready_timeout
+        left, ready = wait, ""
+        while True:
+            for fields in session.reader.feed(session.receive(left) or b""):
+                if is_final(fields):
+                    # The end of somebody else's operation: nothing of ours was sent yet.
+                    raise Busy("The terminal is still ending another payment.")
+                if is_ready(fields):
+                    ready = fields[2] if len(fields) > 2 else "ready"
+            if ready and not session.reader.rest:
+                return read_field.text(ready)
+            left = (latest if session.reader.rest else until) - self._clock()
+            if left <= 0:
+                break
+        if session.reader.rest or self._ready_mode == "wait":
+            raise Unreachable("The terminal does not say that it is ready; nothing was sent.")
+        return ""
+
+    def _send(self, session: _Session, message: bytes) -> None:
+        connection = session.connection
+        assert connection is not None
+        now = self._clock()
+        session.deadline = now + self._answer_timeout
+        session.heard_at = now
+        sent = 0
+        try:
+            connection.settimeout(self._connect_timeout)
+            while sent < len(message):
+                sent += connection.send(message[sent:])
+        except OSError as error:
+            if not sent:
+                # The system has not taken a single byte.
+                raise Unreachable(
+                    "The terminal was gone before anything was sent.", detail=str(error)
+                ) from error
+            self._lose(session, "connection_lost", str(error))
+            raise self._lost(session) from error
+        except BaseException:
+            # Interrupted: some of it may be on its way.
+            self._lose(session, "connection_lost", "interrupted")
+            raise
+
+    # -- read -----------------------------------------------------------------------------------
+
+    def read(self, session_id: str) -> Outcome | Pending | SessionMissing:
+        """Return what has come, waiting for a moment when nothing final has (section 3).
+
+        Told again, an outcome is the same. What is lost stays lost.
+
+        :raises AnswerLost: the connection of this session broke, was closed to abort, or the
+            terminal was silent for too long: the outcome is not known. ``raw["lost"]`` says
+            which: ``connection_lost``, ``aborted``, ``terminal_silent``.
+        """
+        with self._lock:
+            session = self._sessions.get(session_id)
+        if session is None:
+            return SessionMissing("This connection has not started it.")
+        with session.lock:
+            if not session.over:
+                self._advance(session, self._poll)
+            if session.outcome is not None:
+                return session.outcome
+            if session.lost:
+                raise self._lost(session)
+        return Pending()
+
+    def _advance(self, session: _Session, seconds: float) -> None:
+        """Take in what comes within some seconds, until something ends the session."""
+        end = self._clock() + seconds
+        while not session.over:
+            # Time first: what has come before it was over is still taken below.
+            now = self._clock()
+            late = now >= session.deadline
+            try:
+                data = session.receive(min(end, session.deadline) - now)
+            except _Gone as error:
+                if not self._end_short(session):
+                    self._lose(session, "connection_lost", str(error))
+                return
+            if data is not None:
+                self._take(session, data)
+            elif late:
+                if not self._end_short(session):
+                    self._lose(session, "terminal_silent", "")
+            elif self._clock() - session.heard_at >= _SILENCE:
+                self._end_short(session, patient=True)
+            if data is None and self._clock() >= min(end, session.deadline):
+                return
+
+    def _take(self, session: _Session, data: bytes) -> None:
+        session.heard_at = self._clock()
+        try:
+            found = session.reader.feed(data)
+        except FrameError as error:
+            self._lose(session, "connection_lost", str(error))
+            return
+        session.frames += len(found)
+        finals = [fields for fields in found if is_final(fields)]
+        if finals:
+            outcome = session.parse(finals[0])
+            if any(fields != finals[0] for fields in finals):
+                outcome = replace(outcome, success=None)  # two ends that contradict each other
+            self._finish(session, outcome)
+        elif session.frames > _MOST_FRAMES:
+            self._lose(session, "connection_lost", "The terminal does not stop talking.")
+
+    def _end_short(self, session: _Session, *, patient: bool = False) -> bool:
+        """End with an answer that is shorter than announced, if it has what is needed.
+
+        :param patient: more may come; a yes whose terminal is not told yet is waited for
+        """
+        fields = session.reader.cut_short()
+        if fields is None or not is_final(fields):
+            return False
+        outcome = session.parse(fields, cut_short=True)
+        if patient and outcome.success is not False and not outcome.terminal_id:
+            return False
+        self._finish(session, outcome)
+        return True
+
+    def _finish(self, session: _Session, outcome: Outcome) -> None:
+        session.outcome = outcome
+        session.close()
+
+    def _lose(self, session: _Session, lost: str, detail: str) -> None:
+        session.lost, session.detail = lost, detail
+        session.close()
+
+    @staticmethod
+    def _lost(session: _Session) -> VivaError:
+        messages = {
+            "aborted": "The connection was closed to abort; the terminal tells no more.",
+            "terminal_silent": "The terminal has not answered in time.",
+        }
+        return AnswerLost(
+            messages.get(session.lost, "The connection to the terminal was lost."),
+            detail=session.detail,
+            raw={"lost": session.lost},
+        )
+
+    # -- abort ----------------------------------------------------------------------------------
+
+    def abort(self, request: AbortRequest) -> Accepted:
+        """Close the connection, which is how a Paydroid is told to abort (section 4.6).
+
+        If the payment had gone to the server already, the terminal reverses it by itself. Neither
+        is told to us: from then on :meth:`read` raises AnswerLost, and Viva's book has to be read.
+
+        :raises DefiniteError: Prolin: only the terminal's keypad aborts
+        :raises NotFound: nothing of the kind is under way any more
+        :raises PermissionDenied: another cash register started it
+        """
+        if not self.capabilities.abort:
+            raise DefiniteError("This terminal can only be cancelled on its own keypad.")
+        with self._lock:
+            session = self._sessions.get(request.session_id)
+        if session is None:
+            raise NotFound("This connection has not started it.")
+        if session.cash_register_id != request.cash_register_id:
+            raise PermissionDenied("Another cash register has started it.")
+        with session.lock:
+            if session.lost == "aborted":
+                return Accepted(repeated=True)
+            if not session.over:
+                self._advance(session, 0.0)  # an answer that is here already counts
+            if session.over:
+                raise NotFound("It has ended already.")
+            self._lose(session, "aborted", "")
+        return Accepted()
+
+    def sessions(self, day: date) -> list[Outcome]:
+        """There is no list. :raises DefiniteError: always"""
+        raise DefiniteError("The TCP protocol has no list of sessions.")
