@@ -10,6 +10,7 @@ from starlette.routing import Route
 from .lan import Lan
 from .ledger import ReversalRefused
 from .local import LocalApi
+from .prolin import Prolin
 from .terminal import NotPossible, Terminal
 from .webhooks import DEFAULT_EVENTS, Event
 from .world import MERCHANTS, World
@@ -113,6 +114,8 @@ def _lan(terminal: Terminal, sent: dict[str, Any]) -> Lan:
     host, port = str(sent.get("host") or terminal.world.host), int(sent.get("port") or 0)
     if sent["lan"] == LocalApi.protocol:
         return LocalApi(terminal, host, port, str(sent.get("scheme") or "https"))
+    if sent["lan"] == Prolin.protocol:
+        return Prolin(terminal, host, port, str(sent.get("platform") or "prolin"))
     raise ValueError(f"There is no protocol {sent['lan']!r} on the LAN.")
 
 

@@ -492,8 +492,8 @@ class LocalApi(Lan):
             "transactionTypeId": result["transactionTypeId"],
             "aadeTransactionId": "",
         }
-        if "terminal" in session.echo:
-            data["tid"] = session.echo["terminal"]
+        if result["terminalId"] != session.terminal_id:  # ordered with the tap
+            data["tid"] = result["terminalId"]
         if session.offline:
             data["merchantApproved"] = True
         elif self.options.merchant_approved is not None:
