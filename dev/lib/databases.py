@@ -105,14 +105,16 @@ def throw_away(env: Environment, purpose: str, source: str):
     """A copy of ``source`` that is dropped at the end; those of killed runs are dropped too."""
     folder = env.data_dir / "in-use"
     folder.mkdir(exist_ok=True)
-    for path in folder.iterdir():
-        with open(path) as handle, contextlib.suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            drop(env, path.name)
-            path.unlink()
     name = f"viva_{purpose}_{os.getpid()}"
-    with open(folder / name, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        with locked("in-use"):
+            for path in folder.iterdir():
+                with open(path) as handle, contextlib.suppress(BlockingIOError):
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    drop(env, path.name)
+                    path.unlink()
+            handle = stack.enter_context(open(folder / name, "w"))
+            fcntl.flock(handle, fcntl.LOCK_EX)
         copy(env, source, name)
         try:
             yield name

@@ -1,8 +1,8 @@
 """./dev/test [PATH …] [-k NAME] [pytest's options]
 
-Three layers: protocol (dev/tests/protocol, no Odoo), Odoo (tests, bridges/*/tests) and live
-(dev/tests/live, a real Odoo with two workers); and those of Odoo's own tests that
-dev/tests/standard.txt names. A PATH chooses layer and files.
+Layers: protocol (dev/tests/protocol, no Odoo), Odoo (tests, bridges/*/tests), its files that drive a
+browser, live (dev/tests/live, a real Odoo with two workers), and those of Odoo's own tests that
+dev/tests/standard.txt names. A PATH chooses layer and files. What is not about time runs in two lanes.
 """
 
 import contextlib
@@ -34,6 +34,10 @@ WITH_VALUE = {
 
 STANDARD = "dev/tests/standard.txt"
 STARTS = {"protocol": "dev/tests/protocol", "live": "dev/tests/live", "standard": STANDARD}
+# Files of the Odoo layer that wait for Chromium most of the time.
+BROWSER = ("tests/test_pos_hoot.py", "tests/test_pos_tours.py")
+# Layers that run side by side; what is left runs alone, because it measures time.
+LANES = (("odoo", "standard"), ("browser", "protocol"))
 
 
 @dataclass
@@ -53,14 +57,12 @@ def main(arguments: list[str]) -> int:
     paths, options = _split(arguments)
     chosen = _by_layer(paths)
     environment = prepare()
-    results = []
-    with environment.postgres.running(), _aside(environment, chosen, options) as aside:
+    with environment.postgres.running():
+        results = _in_lanes(environment, chosen, options)
         for layer, files in chosen.items():
-            _title(layer)
-            results.append(_run(environment, layer, files, options))
-            if aside and layer == "odoo":
-                results.insert(0, aside())
-                aside = None
+            if not any(layer in lane for lane in LANES):
+                _title(layer)
+                results.append(_run(environment, layer, files, options))
     return _summary(results, partial=bool(paths or options))
 
 
@@ -68,27 +70,32 @@ def _title(layer: str) -> None:
     say(f"\n── {layer} " + "─" * (70 - len(layer)))
 
 
-@contextlib.contextmanager
-def _aside(environment: Environment, chosen: dict[str, list[str]], options: list[str]):
-    """The protocol layer beside the Odoo layer, which leaves a core free: a function that waits for it and tells.
-
-    Nothing when only one of the two was asked for.
-    """
-    if not {"protocol", "odoo"} <= chosen.keys():
-        yield None
-        return
-    files = chosen.pop("protocol")
-    with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as thread:
-        running = thread.submit(_run, environment, "protocol", files, options, output)
-
-        def finish() -> Result:
-            result = running.result()
-            _title("protocol (ran beside the Odoo layer)")
+def _in_lanes(
+    environment: Environment, chosen: dict[str, list[str]], options: list[str]
+) -> list[Result]:
+    """The first lane is seen while it runs; what the other one has said is shown after it."""
+    lanes = [[layer for layer in lane if layer in chosen] for lane in LANES]
+    first, second = lanes if all(lanes) else (lanes[0] + lanes[1], [])
+    if {"odoo", "browser", "standard"} & chosen.keys():
+        browser.get()
+        databases.template(environment)
+    results = []
+    with contextlib.ExitStack() as stack:
+        outputs = {layer: stack.enter_context(tempfile.TemporaryFile("w+")) for layer in second}
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        beside = [
+            pool.submit(_run, environment, layer, chosen[layer], options, output)
+            for layer, output in outputs.items()
+        ]
+        for layer in first:
+            _title(layer)
+            results.append(_run(environment, layer, chosen[layer], options))
+        for running, (layer, output) in zip(beside, outputs.items(), strict=True):
+            results.append(running.result())
+            _title(f"{layer} (ran beside)")
             output.seek(0)
             say(output.read().rstrip())
-            return result
-
-        yield finish
+    return results
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -115,6 +122,7 @@ def _by_layer(paths: list[str]) -> dict[str, list[str]]:
     everything = {
         "protocol": ["dev/tests/protocol"],
         "odoo": ["tests", *bridges],
+        "browser": list(BROWSER),
         "live": ["dev/tests/live"],
         "standard": [STANDARD],
     }
@@ -125,6 +133,8 @@ def _by_layer(paths: list[str]) -> dict[str, list[str]]:
         if path in ("dev", "dev/tests"):
             raise Problem("Please name one layer: dev/tests/protocol, dev/tests/live or tests.")
         layer = next((name for name, start in STARTS.items() if path.startswith(start)), "odoo")
+        if path.partition("::")[0] in BROWSER:
+            layer = "browser"
         chosen.setdefault(layer, []).append(path)
     return chosen
 
@@ -141,14 +151,16 @@ def _run(
             databases.shop(environment)
         _outside(environment, files, words, output)
     elif layer == "standard":
-        _inside(environment, _standard(environment), words)
+        _inside(environment, layer, _standard(environment), words, output)
     else:
         addon = environment.addon
         targets = [
             environment.bridges.parent / file if file.startswith("bridges/") else addon / file
             for file in files
         ]
-        _inside(environment, targets, words)
+        if layer == "odoo":
+            words += [f"--ignore={addon / file}" for file in BROWSER]
+        _inside(environment, layer, targets, words, output)
     result = Result(layer, time.monotonic() - began)
     with contextlib.suppress(OSError, ElementTree.ParseError):
         _count(result, ElementTree.parse(report))
@@ -166,19 +178,27 @@ def _outside(environment: Environment, files: list[str], words: list[str], outpu
     subprocess.run(command, cwd=ROOT, env=outside, stdout=output, stderr=output)
 
 
-def _inside(environment: Environment, targets: list[Path], words: list[str]) -> None:
+def _inside(
+    environment: Environment, layer: str, targets: list[Path], words: list[str], output=None
+) -> None:
     """pytest-odoo on the linked path, with a copy of the template database."""
     browser.get()
     addon = environment.addon
     source = databases.template(environment)
-    with databases.throw_away(environment, "test", source) as database:
+    with databases.throw_away(environment, layer, source) as database:
         command = [
             *(environment.python, "-m", "pytest", "-c", addon / "pyproject.toml"),
-            *(f"--rootdir={addon.parent}", "-o", f"cache_dir={environment.checkout / 'pytest'}"),
+            *(f"--rootdir={addon.parent}", "-o", f"cache_dir={environment.checkout / f'pytest-{layer}'}"),
             *(f"--odoo-database={database}", "--odoo-http", "--odoo-log-level=warn"),
             f"--odoo-extra=screenshots={log_dir() / 'screenshots'}",
         ]
-        subprocess.run([*command, *words, *targets], cwd=addon, env=environment.variables)
+        subprocess.run(
+            [*command, *words, *targets],
+            cwd=addon,
+            env=environment.variables,
+            stdout=output,
+            stderr=output,
+        )
 
 
 def _standard(environment: Environment) -> list[Path]:
