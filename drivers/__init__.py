@@ -18,6 +18,7 @@ The map, from the inside out:
 ``token``      OAuth access tokens, shared and fetched once
 ``base``       ``TerminalDriver``, the interface of all drivers
 ``cloud``      the Cloud Terminal API
+``local``      the Local Terminal API, to a device of the own network
 ``wire``       requests, answers and errors as JSON, between Odoo and a gateway
 
 and beside the terminals:
@@ -68,6 +69,7 @@ from .errors import (
     WrongDevice,
 )
 from .events import event_words, issuer_words
+from .local import LocalAddress, LocalDriver
 from .money import (
     VIVA_CURRENCIES,
     CurrencyNotSupported,
@@ -85,11 +87,15 @@ from .token import MemoryTokenStore, Token, TokenSource, TokenStore
 from .transactions import TransactionsApi
 from .transport import (
     ConnectFailed,
+    DirectTransport,
     HttpRequest,
     HttpResponse,
+    PinnedTransport,
     RequestsTransport,
     ResponseLost,
     Transport,
+    WrongCertificate,
+    fingerprint_of,
 )
 from .types import (
     AbortRequest,
@@ -161,12 +167,15 @@ __all__ = [
     "Declined",
     "DefiniteError",
     "Device",
+    "DirectTransport",
     "Endpoints",
     "Entry",
     "HttpRequest",
     "HttpResponse",
     "IndeterminateError",
     "InsufficientFunds",
+    "LocalAddress",
+    "LocalDriver",
     "LoginUnavailable",
     "MemoryTokenStore",
     "NotFound",
@@ -177,6 +186,7 @@ __all__ = [
     "PartialTooEarly",
     "Pending",
     "PermissionDenied",
+    "PinnedTransport",
     "RefundRequest",
     "RequestsTransport",
     "ResponseLost",
@@ -199,6 +209,7 @@ __all__ = [
     "UnreferencedRefundRequest",
     "Verdict",
     "VivaError",
+    "WrongCertificate",
     "WrongDevice",
     "abort_from_json",
     "alpha",
@@ -210,6 +221,7 @@ __all__ = [
     "executed_as",
     "exponent",
     "final_no_needs_list",
+    "fingerprint_of",
     "issuer_words",
     "judge",
     "judge_children",

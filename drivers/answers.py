@@ -18,9 +18,17 @@ from .errors import (
     Unavailable,
     Unreachable,
     VivaError,
+    WrongDevice,
 )
 from .redact import redact
-from .transport import ConnectFailed, HttpRequest, HttpResponse, ResponseLost, Transport
+from .transport import (
+    ConnectFailed,
+    HttpRequest,
+    HttpResponse,
+    ResponseLost,
+    Transport,
+    WrongCertificate,
+)
 
 _LONGEST_DETAIL = 500
 
@@ -37,18 +45,22 @@ _CAUSES: dict[int, tuple[type[VivaError], str]] = {
 }
 
 
-def exchange(transport: Transport, request: HttpRequest) -> HttpResponse:
+def exchange(transport: Transport, request: HttpRequest, peer: str = "Viva") -> HttpResponse:
     """Send one request and return the answer, whatever its status.
 
+    :param peer: who is asked, for the words of an error
+    :raises WrongDevice: nothing was sent; another device answers at the address
     :raises Unreachable: nothing was sent
     :raises AnswerLost: something may have been sent
     """
     try:
         return transport.send(request)
+    except WrongCertificate as error:
+        raise WrongDevice(f"{peer} is not who answers.", detail=str(error)) from error
     except ConnectFailed as error:
-        raise Unreachable("Viva cannot be reached.", detail=str(error)) from error
+        raise Unreachable(f"{peer} cannot be reached.", detail=str(error)) from error
     except ResponseLost as error:
-        raise AnswerLost("Viva's answer was lost.", detail=str(error)) from error
+        raise AnswerLost(f"{peer}'s answer was lost.", detail=str(error)) from error
 
 
 def json_of(response: HttpResponse, *, exact: bool = False) -> Any:

@@ -34,16 +34,14 @@ LOCAL = Capabilities(
 
 _TCP_UNTOLD = frozenset({"currency", "reference", "type", "transaction_id"})
 
-#: TCP/IP on a Linux terminal: a sale and nothing else (Prolin reference, section 1.2).
-PROLIN = Capabilities(
-    operations=frozenset({Operation.SALE}), fiscal=True, recalls=False, untold=_TCP_UNTOLD
-)
+#: TCP/IP on a Linux terminal: a sale and nothing else (Prolin reference, section 1.2). Fiscal
+#: fields only with a switch of ``tcp.TcpDriver``.
+PROLIN = Capabilities(operations=frozenset({Operation.SALE}), recalls=False, untold=_TCP_UNTOLD)
 
 #: TCP/IP on an Android terminal of PAX.
 PAYDROID = Capabilities(
     operations=frozenset({Operation.SALE, Operation.PREAUTH}),
     abort=True,
-    fiscal=True,
     recalls=False,
     untold=_TCP_UNTOLD,
 )

@@ -49,6 +49,28 @@ def integer(value: Any) -> int | None:
     return value
 
 
+def flag(value: Any) -> bool | None:
+    """A JSON boolean and nothing else."""
+    return value if isinstance(value, bool) else None
+
+
+def whole(value: Any) -> int | None:
+    """Minor units: a whole JSON number and nothing else; ``12.5`` may be in major units."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        return None
+    return value
+
+
+def extra(value: Any) -> int | None:
+    """A tip or a surcharge: 0 when absent, ``None`` when nonsense."""
+    return 0 if value is None else whole(value)
+
+
+def echo(value: Any) -> str | None:
+    """What we had sent: ``None`` when absent, ``""`` when it is no text."""
+    return None if value is None else text(value)
+
+
 def text(value: Any) -> str:
     """A text, or the digits of a whole number."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -26,12 +26,12 @@ def parse_session(data: Mapping[str, Any]) -> Outcome:
         session_id=fields.text(data.get("sessionId")),
         terminal_id=fields.text(data.get("terminalId")),
         cash_register_id=fields.text(data.get("cashRegisterId")),
-        amount=_whole(data.get("amount")),
+        amount=fields.whole(data.get("amount")),
         currency=fields.currency(data.get("currencyCode")),
-        merchant_reference=_echo(data.get("merchantReference")),
-        tip=_extra(data.get("tipAmount")),
-        surcharge=_extra(data.get("surchargeAmount")),
-        success=_flag(data.get("success")),
+        merchant_reference=fields.echo(data.get("merchantReference")),
+        tip=fields.extra(data.get("tipAmount")),
+        surcharge=fields.extra(data.get("surchargeAmount")),
+        success=fields.flag(data.get("success")),
         event_id=fields.integer(data.get("eventId")),
         authorisation_code=fields.text(data.get("authorizationId")),
         transaction_id=fields.text(data.get("transactionId")),
@@ -52,28 +52,9 @@ def parse_session(data: Mapping[str, Any]) -> Outcome:
         order_code=fields.number_text(data.get("orderCode")),
         installments=fields.installments(data.get("installments")),
         message=fields.text(data.get("message")),
-        preauth=_flag(data.get("preauth")),
+        preauth=fields.flag(data.get("preauth")),
         aid=fields.text(data.get("aid")),
         issuer_event_id=fields.integer(data.get("transactionEventId")),
         bank_id=bank_id,
         raw=safe,
     )
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _whole(value: Any) -> int | None:
-    """Minor units: a whole JSON number and nothing else; ``12.5`` may be in major units."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= fields.LARGEST:
-        return None
-    return value
-
-
-def _extra(value: Any) -> int | None:
-    return 0 if value is None else _whole(value)
-
-
-def _echo(value: Any) -> str | None:
-    return None if value is None else fields.text(value)

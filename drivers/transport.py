@@ -1,5 +1,8 @@
 """HTTP, handed into the drivers, with one promise: it says whether anything was sent.
 
+:class:`RequestsTransport` goes to Viva; :class:`DirectTransport` and :class:`PinnedTransport` to
+a device of the own network.
+
 A payment request that certainly never left may be repeated; one that may have
 arrived must be read back instead. So a transport raises :class:`ConnectFailed`
 only when not one byte of the request was sent, and :class:`ResponseLost` for
@@ -8,11 +11,15 @@ everything that goes wrong afterwards. In doubt it is the second.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import http.client
 import io
 import json
 import os
+import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 import requests.adapters
@@ -34,6 +41,10 @@ class ConnectFailed(Exception):
 
     Not an ``OSError``, so that it passes through the layers below unchanged.
     """
+
+
+class WrongCertificate(ConnectFailed):
+    """The device at the address has another certificate than the one that was confirmed."""
 
 
 class ResponseLost(Exception):
@@ -147,8 +158,7 @@ class RequestsTransport:
         body = bytearray()
         while chunk := response.raw.read(65536, decode_content=True):
             body += chunk
-            if len(body) > self._largest:
-                raise ResponseLost(f"The answer has more than {self._largest} bytes.")
+            _limit(body, self._largest)
         # urllib3 1.26, which Debian ships, takes a body that was cut off for a whole one.
         declared = response.headers.get("Content-Length", "")
         whole = "Content-Encoding" in response.headers or not declared.isdecimal()
@@ -157,7 +167,141 @@ class RequestsTransport:
         return bytes(body)
 
 
+class DirectTransport:
+    """http to a device of the own network: no proxy, whatever the environment says.
+
+    A connection for each request: one that is kept may have been closed meanwhile, and then
+    nobody knows whether a start had arrived. May be used from many threads.
+
+    :param largest: answers with more bytes count as lost
+    """
+
+    scheme = "http"
+    port = 80
+
+    def __init__(self, largest: int = 1024 * 1024) -> None:
+        self._largest = largest
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        with _connecting():
+            address = urlsplit(request.url)
+            if address.scheme != self.scheme or not address.hostname:
+                raise ConnectFailed(f"{request.url!r} is not an address of {self.scheme}.")
+            if request.basic is not None:
+                raise ConnectFailed("A password is not for a device of the own network.")
+            headers, data = _content(request)
+            if data is not None:
+                headers["Content-Length"] = str(len(data))
+            headers.update({"Connection": "close", "User-Agent": "viva_payments"})
+            connection = http.client.HTTPConnection(
+                address.hostname, address.port or self.port, timeout=request.connect_timeout
+            )
+            connection.response_class = _TimedResponse
+            # Written into the connection's buffer, so that a bad header is found beforehand.
+            target = (address.path or "/") + _query(request)
+            connection.putrequest(request.method, target, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            try:
+                connection.connect()
+                self._secure(connection, address.hostname)
+            except BaseException:
+                connection.close()
+                raise
+        try:
+            connection.sock.settimeout(request.read_timeout)
+            connection.endheaders(data)
+            response = connection.getresponse()
+            body = bytearray()
+            while chunk := response.read(65536):
+                body += chunk
+                _limit(body, self._largest)
+            if response.length:
+                raise ResponseLost("The answer was cut off.")
+        except ResponseLost:
+            raise
+        except Exception as error:
+            raise ResponseLost(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.close()
+        told = {name.lower(): value for name, value in response.getheaders()}
+        return HttpResponse(response.status, told, bytes(body))
+
+    def _secure(self, connection: http.client.HTTPConnection, host: str) -> None:
+        """Make the connection one that may carry the request."""
+
+
+class PinnedTransport(DirectTransport):
+    """https to a device whose certificate nobody has signed but a person has confirmed.
+
+    Not one byte of a request is sent to a device with another certificate.
+
+    :param fingerprint: SHA-256 of the certificate, 64 hexadecimal digits, colons allowed
+    """
+
+    scheme = "https"
+    port = 443
+
+    def __init__(self, fingerprint: str, largest: int = 1024 * 1024) -> None:
+        super().__init__(largest)
+        self._fingerprint = fingerprint.replace(":", "").strip().lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", self._fingerprint):
+            raise ValueError("A fingerprint has 64 hexadecimal digits.")
+
+    def _secure(self, connection: http.client.HTTPConnection, host: str) -> None:
+        connection.sock = _secured(connection.sock, host)
+        found = _fingerprint(connection.sock)
+        if not hmac.compare_digest(found, self._fingerprint):
+            raise WrongCertificate(f"Its certificate is {found}, not {self._fingerprint}.")
+
+
+def fingerprint_of(host: str, port: int, timeout: float = 3.0) -> str:
+    """Return the SHA-256 of the certificate that a device shows: 64 digits in lower case.
+
+    :raises ConnectFailed: nobody there, or nobody who speaks TLS
+    """
+    with (
+        _connecting(),
+        socket.create_connection((host, port), timeout) as plain,
+        _secured(plain, host) as secured,
+    ):
+        return _fingerprint(secured)
+
+
+def _secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
+    """TLS that believes every certificate: who calls this compares the fingerprint."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock, server_hostname=host)
+
+
+def _fingerprint(sock: ssl.SSLSocket) -> str:
+    return hashlib.sha256(sock.getpeercert(binary_form=True) or b"").hexdigest()
+
+
+def _limit(body: bytearray, largest: int) -> None:
+    if len(body) > largest:
+        raise ResponseLost(f"The answer has more than {largest} bytes.")
+
+
 def _to_requests(request: HttpRequest) -> requests.Request:
+    headers, data = _content(request)
+    return requests.Request(
+        request.method,
+        request.url + _query(request),
+        headers=headers,
+        data=data,
+        auth=_Authorise(request.basic),
+    )
+
+
+def _query(request: HttpRequest) -> str:
+    return "?" + urlencode(request.params, quote_via=quote) if request.params else ""
+
+
+def _content(request: HttpRequest) -> tuple[dict[str, str], bytes | None]:
+    """Return the headers that say what is wanted and what is sent, and the body."""
     headers = {"Accept": "application/json", "Accept-Encoding": "identity", **request.headers}
     data: bytes | None = None
     if request.json is not None:
@@ -166,12 +310,7 @@ def _to_requests(request: HttpRequest) -> requests.Request:
     elif request.form is not None:
         data = urlencode(request.form).encode()
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-    url = request.url
-    if request.params:
-        url += "?" + urlencode(request.params, quote_via=quote)
-    return requests.Request(
-        request.method, url, headers=headers, data=data, auth=_Authorise(request.basic)
-    )
+    return headers, data
 
 
 class _Authorise(requests.auth.AuthBase):
@@ -205,6 +344,8 @@ def _new_session() -> requests.Session:
 def _connecting() -> Iterator[None]:
     try:
         yield
+    except ConnectFailed:
+        raise
     except Exception as error:
         raise ConnectFailed(f"{type(error).__name__}: {error}") from error
 

@@ -15,7 +15,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from doubles import SocketServer, http_answer
 
-from drivers import ConnectFailed, HttpRequest, RequestsTransport, ResponseLost
+from drivers import (
+    ConnectFailed,
+    DirectTransport,
+    HttpRequest,
+    PinnedTransport,
+    RequestsTransport,
+    ResponseLost,
+    WrongCertificate,
+    fingerprint_of,
+)
 
 
 @pytest.fixture
@@ -23,6 +32,15 @@ def transport():
     transport = RequestsTransport(largest=100_000)
     yield transport
     transport.close()
+
+
+@pytest.fixture(params=[RequestsTransport, DirectTransport])
+def either(request):
+    """To Viva, or to a device of the own network."""
+    transport = request.param(largest=100_000)
+    yield transport
+    if isinstance(transport, RequestsTransport):
+        transport.close()
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +64,9 @@ def closed_port():
 # -- nothing was sent ---------------------------------------------------------
 
 
-def test_refused_port(transport):
+def test_refused_port(either):
     with pytest.raises(ConnectFailed):
-        transport.send(post(f"http://127.0.0.1:{closed_port()}/"))
+        either.send(post(f"http://127.0.0.1:{closed_port()}/"))
 
 
 def test_refused_port_tls(transport):
@@ -56,12 +74,12 @@ def test_refused_port_tls(transport):
         transport.send(post(f"https://127.0.0.1:{closed_port()}/"))
 
 
-def test_name_that_does_not_exist(transport):
+def test_name_that_does_not_exist(either):
     with pytest.raises(ConnectFailed):
-        transport.send(post("http://no-such-host.invalid/"))
+        either.send(post("http://no-such-host.invalid/"))
 
 
-def test_connect_timeout(transport):
+def test_connect_timeout(either):
     """A listener whose queue is full does not answer to a connect."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -74,9 +92,7 @@ def test_connect_timeout(transport):
             fillers.append(filler)
         started = time.monotonic()
         with pytest.raises(ConnectFailed):
-            transport.send(
-                post(f"http://127.0.0.1:{listener.getsockname()[1]}/", connect_timeout=0.3)
-            )
+            either.send(post(f"http://127.0.0.1:{listener.getsockname()[1]}/", connect_timeout=0.3))
         assert time.monotonic() - started < 2
         for filler in fillers:
             filler.close()
@@ -99,17 +115,17 @@ def test_server_that_is_silent_in_the_tls_handshake(transport):
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "ftp://127.0.0.1/", "http://", "http://[::1/"])
-def test_address_that_is_none(transport, url):
+def test_address_that_is_none(either, url):
     with pytest.raises(ConnectFailed):
-        transport.send(post(url))
+        either.send(post(url))
 
 
-def test_request_that_cannot_be_written(transport):
+def test_request_that_cannot_be_written(either):
     with SocketServer(lambda connection, number: None) as server:
         with pytest.raises(ConnectFailed):
-            transport.send(post(server.url, json={"amount": float("nan")}))
+            either.send(post(server.url, json={"amount": float("nan")}))
         with pytest.raises(ConnectFailed):
-            transport.send(post(server.url, headers={"Authorization": "Bearer a\r\nEvil: b"}))
+            either.send(post(server.url, headers={"Authorization": "Bearer a\r\nEvil: b"}))
         assert server.connections == 0
 
 
@@ -122,24 +138,24 @@ def test_proxy_that_is_down(transport, monkeypatch):
 # -- something may have been sent ---------------------------------------------
 
 
-def test_closed_before_reading(transport):
+def test_closed_before_reading(either):
     with SocketServer(lambda connection, number: None) as server, pytest.raises(ResponseLost):
-        transport.send(post(server.url))
+        either.send(post(server.url))
 
 
-def test_reset_before_reading(transport):
+def test_reset_before_reading(either):
     def script(connection, number):
         connection.recv(1, socket.MSG_PEEK)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     with SocketServer(script) as server, pytest.raises(ResponseLost):
-        transport.send(post(server.url))
+        either.send(post(server.url))
 
 
-def test_closed_after_reading(transport):
+def test_closed_after_reading(either):
     with SocketServer(lambda connection, number: server.request(connection)) as server:
         with pytest.raises(ResponseLost):
-            transport.send(post(server.url))
+            either.send(post(server.url))
         assert b'{"amount": 1250}' in server.received[0]
 
 
@@ -152,16 +168,16 @@ def test_closed_after_reading(transport):
         b"\0\1\2\3",
     ],
 )
-def test_half_an_answer(transport, part):
+def test_half_an_answer(either, part):
     def script(connection, number):
         server.request(connection)
         connection.sendall(part)
 
     with SocketServer(script) as server, pytest.raises(ResponseLost):
-        transport.send(post(server.url))
+        either.send(post(server.url))
 
 
-def test_server_that_never_answers(transport):
+def test_server_that_never_answers(either):
     def script(connection, number):
         server.request(connection)
         server.finished.wait(5)
@@ -169,12 +185,12 @@ def test_server_that_never_answers(transport):
     with SocketServer(script) as server:
         started = time.monotonic()
         with pytest.raises(ResponseLost):
-            transport.send(post(server.url, read_timeout=0.4))
+            either.send(post(server.url, read_timeout=0.4))
         assert 0.3 < time.monotonic() - started < 1.2
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", http_answer(body=b"x" * 500)[:-500]])
-def test_dribbling_server(transport, head):
+def test_dribbling_server(either, head):
     """One byte at a time, within the headers or within the body: one limit for all of it."""
 
     def script(connection, number):
@@ -186,11 +202,11 @@ def test_dribbling_server(transport, head):
     with SocketServer(script) as server:
         started = time.monotonic()
         with pytest.raises(ResponseLost):
-            transport.send(post(server.url, read_timeout=0.6))
+            either.send(post(server.url, read_timeout=0.6))
         assert 0.5 < time.monotonic() - started < 1.2
 
 
-def test_server_that_dribbles_and_falls_silent(transport):
+def test_server_that_dribbles_and_falls_silent(either):
     """The silence after a late byte has what is left of the limit, not a limit of its own."""
 
     def script(connection, number):
@@ -203,12 +219,12 @@ def test_server_that_dribbles_and_falls_silent(transport):
     with SocketServer(script) as server:
         started = time.monotonic()
         with pytest.raises(ResponseLost):
-            transport.send(post(server.url, read_timeout=0.7))
+            either.send(post(server.url, read_timeout=0.7))
         assert 0.6 < time.monotonic() - started < 1.15
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_huge_body(transport, declared):
+def test_huge_body(either, declared):
     def script(connection, number):
         server.request(connection)
         length = b"Content-Length: 1000000000\r\n" if declared else b""
@@ -222,7 +238,7 @@ def test_huge_body(transport, declared):
         SocketServer(script) as server,
         pytest.raises(ResponseLost, match="more than 100000 bytes"),
     ):
-        transport.send(post(server.url))
+        either.send(post(server.url))
 
 
 def test_connection_that_died_while_it_was_kept(transport):
@@ -240,11 +256,11 @@ def test_connection_that_died_while_it_was_kept(transport):
         assert server.connections == 1
 
 
-def test_nothing_is_repeated(transport):
+def test_nothing_is_repeated(either):
     with SocketServer(lambda connection, number: server.request(connection)) as server:
         for _ in range(3):
             with pytest.raises(ResponseLost):
-                transport.send(HttpRequest("GET", server.url))
+                either.send(HttpRequest("GET", server.url))
         assert server.connections == 3
 
 
@@ -319,6 +335,126 @@ def test_dribbling_over_tls(transport, tls, certificate, monkeypatch):
     assert 0.4 < time.monotonic() - started < 1.2
 
 
+# -- to a device of the own network ----------------------------------------------
+
+
+def digest(certificate):
+    """What ``openssl x509 -fingerprint -sha256`` tells, without colons."""
+    found = x509.load_pem_x509_certificate(certificate.read_bytes())
+    return found.fingerprint(hashes.SHA256()).hex()
+
+
+@pytest.fixture
+def pinned(certificate):
+    return PinnedTransport(digest(certificate), largest=100_000)
+
+
+def test_the_confirmed_certificate(pinned, tls):
+    for _ in range(2):
+        response = pinned.send(post(tls.https))
+        assert (response.status, len(response.body)) == (200, 400)
+    assert tls.connections == 2, "never a kept connection"
+
+
+def test_a_fingerprint_in_another_form(tls, certificate):
+    found = digest(certificate).upper()
+    colons = ":".join(found[place : place + 2] for place in range(0, 64, 2))
+    assert PinnedTransport(colons).send(post(tls.https)).status == 200
+
+
+@pytest.mark.parametrize("fingerprint", ["", "ab", "x" * 64, "0" * 63, "0" * 65])
+def test_what_is_no_fingerprint(fingerprint):
+    with pytest.raises(ValueError):
+        PinnedTransport(fingerprint)
+
+
+def test_not_a_byte_to_a_device_with_another_certificate(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    came = []
+
+    def script(connection, number):
+        with context.wrap_socket(connection, server_side=True) as secured:
+            came.append(secured.recv(65536))
+        server.finished.set()
+
+    with SocketServer(script) as server:
+        with pytest.raises(WrongCertificate, match=digest(certificate)):
+            PinnedTransport("0" * 64).send(post(f"https://127.0.0.1:{server.port}/"))
+        assert server.finished.wait(2)
+    assert b"".join(came) == b""
+
+
+def test_pinned_is_never_http(pinned):
+    with one_answer(http_answer()) as server, pytest.raises(ConnectFailed):
+        pinned.send(post(server.url))
+    assert server.connections == 0
+
+
+def test_direct_is_never_https_and_takes_no_password(tls):
+    with pytest.raises(ConnectFailed):
+        DirectTransport().send(post(tls.https))
+    with pytest.raises(ConnectFailed):
+        DirectTransport().send(post("http://127.0.0.1/", basic=("me", "hush")))
+
+
+def test_pinned_to_a_device_without_tls(pinned):
+    with (
+        SocketServer(lambda connection, number: connection.sendall(b"hello\r\n")) as server,
+        pytest.raises(ConnectFailed),
+    ):
+        pinned.send(post(f"https://127.0.0.1:{server.port}/"))
+
+
+def test_pinned_to_a_device_that_is_silent_in_the_handshake(pinned):
+    with SocketServer(lambda connection, number: server.finished.wait(5)) as server:
+        started = time.monotonic()
+        with pytest.raises(ConnectFailed):
+            pinned.send(post(f"https://127.0.0.1:{server.port}/", connect_timeout=0.4))
+        with pytest.raises(ConnectFailed):
+            fingerprint_of("127.0.0.1", server.port, 0.4)
+        assert time.monotonic() - started < 2
+
+
+def test_pinned_and_dribbling(pinned, tls):
+    tls.slowly = True
+    started = time.monotonic()
+    with pytest.raises(ResponseLost):
+        pinned.send(post(tls.https, read_timeout=0.5))
+    assert 0.4 < time.monotonic() - started < 1.2
+
+
+def test_pinned_and_no_answer(pinned, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def script(connection, number):
+        with context.wrap_socket(connection, server_side=True) as secured:
+            server.request(secured)
+
+    with SocketServer(script) as server:
+        with pytest.raises(ResponseLost):
+            pinned.send(post(f"https://127.0.0.1:{server.port}/"))
+        assert len(server.received) == 1
+
+
+def test_the_environment_has_no_say_on_the_own_network(pinned, tls, monkeypatch):
+    with one_answer(http_answer()) as proxy, one_answer(http_answer()) as server:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        assert pinned.send(post(tls.https)).status == 200
+        assert DirectTransport().send(post(server.url)).status == 200
+        assert proxy.connections == 0
+
+
+def test_fingerprint_of(tls, certificate):
+    assert fingerprint_of("127.0.0.1", tls.port) == digest(certificate)
+    with pytest.raises(ConnectFailed):
+        fingerprint_of("127.0.0.1", closed_port())
+    with one_answer(http_answer()) as server, pytest.raises(ConnectFailed):
+        fingerprint_of("127.0.0.1", server.port, 0.5)
+
+
 # -- answers ------------------------------------------------------------------
 
 
@@ -333,27 +469,27 @@ def one_answer(data):
 
 
 @pytest.mark.parametrize("status", ["200 OK", "202 Accepted", "401 No", "409 Conflict", "503 No"])
-def test_every_status_is_an_answer(transport, status):
+def test_every_status_is_an_answer(either, status):
     body = b'{"detail": "x"}'
     with one_answer(http_answer(status, body, "X-Viva-CorrelationId: 26-104-A")) as server:
-        response = transport.send(post(server.url))
+        response = either.send(post(server.url))
     assert response.status == int(status[:3])
     assert response.body == body
     assert response.headers["x-viva-correlationid"] == "26-104-A"
 
 
-def test_empty_answer_and_body_that_is_no_json(transport):
+def test_empty_answer_and_body_that_is_no_json(either):
     with one_answer(http_answer(body=b"")) as server:
-        assert transport.send(post(server.url)).body == b""
+        assert either.send(post(server.url)).body == b""
     with one_answer(http_answer(body=b"<html>\xff")) as server:
-        assert transport.send(post(server.url)).body == b"<html>\xff"
+        assert either.send(post(server.url)).body == b"<html>\xff"
 
 
-def test_redirect_is_not_followed(transport):
+def test_redirect_is_not_followed(either):
     with one_answer(http_answer()) as other:
         moved = http_answer("302 Found", b"", f"Location: {other.url}/")
         with one_answer(moved) as server:
-            assert transport.send(post(server.url)).status == 302
+            assert either.send(post(server.url)).status == 302
         assert other.connections == 0
 
 
@@ -376,9 +512,9 @@ def test_time_limit_starts_anew_on_a_kept_connection(transport):
         assert server.connections == 1
 
 
-def test_request_as_written(transport):
+def test_request_as_written(either):
     with one_answer(http_answer()) as server:
-        transport.send(
+        either.send(
             post(
                 server.url + "/ecr/v1/sessions/a%2Fb",
                 params={"cashRegisterId": "till #2 & co"},
