@@ -1,12 +1,37 @@
+import ipaddress
+import re
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_datetime
 
 from .ledger import in_ledger
 from .viva_terminal_model import PROTOCOLS
+from .ways import LAN
 
-# Protocols with a driver. The others of the matrix join as their drivers are written.
-DRIVEN = ("cloud",)
+# Protocols with a driver.
+DRIVEN = ("cloud", "local", "app_to_app", "tcp")
+MANAGER = "viva_payments.group_viva_manager"
+# What decides which device is charged: not to be changed under an open payment.
+ADDRESS = {
+    "viva_id",
+    "account_id",
+    "protocol",
+    "gateway_id",
+    "lan_scheme",
+    "lan_host",
+    "lan_port",
+    "certificate_fingerprint",
+}
+# Networks of which a shop may consist. Link-local addresses are not among them: some are no devices but services.
+_SHOP = [
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+]
+# A name that only the shop's own network knows. What begins with a digit might be read as a number, so an address.
+_LABEL = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_BARE_NAME = re.compile(rf"{_LABEL}(?:\.(?:local|lan|home|internal|home\.arpa))?")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 # `statusId` of devices:search (cloud-terminal-api.md, section 2).
 STATUSES = [
@@ -49,6 +74,74 @@ class VivaTerminal(models.Model):
         groups="viva_payments.group_viva_admin",
         help="Viva's own pages are newer than our table for some models.",
     )
+    allow_app = fields.Boolean(
+        "Tills also run on this device",
+        help="On the device itself the till uses the terminal app (App-to-App), elsewhere the protocol above.",
+    )
+    platform = fields.Selection(
+        [("paydroid", "Android"), ("prolin", "Prolin")], compute="_compute_platform"
+    )
+    gateway_id = fields.Many2one(
+        "viva.gateway",
+        ondelete="restrict",
+        index="btree_not_null",
+        copy=False,
+        groups=MANAGER,
+        help="The program in the shop's network that talks to this terminal.",
+    )
+    lan_scheme = fields.Selection(
+        [("https", "https"), ("http", "http – not encrypted")],
+        "Encryption",
+        default="https",
+        required=True,
+        groups=MANAGER,
+        help="As the terminal app shows it. Without https anybody in the network can listen.",
+    )
+    lan_host = fields.Char(
+        "IP address",
+        copy=False,
+        groups=MANAGER,
+        help="The terminal shows it in its settings. Have your router always give it the same one.",
+    )
+    lan_port = fields.Integer("Port", copy=False, groups=MANAGER)
+    certificate_fingerprint = fields.Char(
+        "Certificate confirmed",
+        copy=False,
+        groups=MANAGER,
+        help="SHA-256 of the terminal's own certificate: nothing is sent to any other device.",
+    )
+    certificate_seen = fields.Char(
+        "Certificate seen",
+        compute="_compute_seen",
+        groups=MANAGER,
+        help="What answers at the address now.",
+    )
+    ready_mode = fields.Selection(
+        [
+            ("auto", "As the terminal does it"),
+            ("wait", "It speaks first"),
+            ("send_first", "We speak first"),
+        ],
+        "Greeting",
+        default="auto",
+        required=True,
+        groups=MANAGER,
+    )
+    cancel_layout = fields.Selection(
+        [("off", "Off"), ("C1", "C1"), ("C2", "C2"), ("C3", "C3")],
+        "Refunds on the terminal",
+        default="off",
+        required=True,
+        help="Viva does not publish the message for a refund by this protocol. Off: money goes back through Viva.",
+    )
+    capture_link = fields.Selection(
+        [("transaction_id", "Viva's transaction"), ("parent_session_id", "Our session")],
+        "A capture names",
+        default="transaction_id",
+        required=True,
+        groups=MANAGER,
+        help="Viva does not document by what a hold is found again: try both, keep the one that works.",
+    )
     store = fields.Char("Store (source code)")
     status = fields.Selection(STATUSES, string="Status at Viva", readonly=True, copy=False)
     status_at = fields.Datetime("Status read at", readonly=True, copy=False)
@@ -66,6 +159,10 @@ class VivaTerminal(models.Model):
     color = fields.Integer(compute="_compute_known")
     payment_method_ids = fields.Many2many("pos.payment.method", string="Payment Methods")
 
+    _one_device_per_address = models.UniqueIndex(
+        "(gateway_id, lan_host, lan_port) WHERE active AND protocol IN ('local', 'tcp')",
+        "Another terminal of this gateway has this address and port already.",
+    )
     _one_record_per_device = models.Constraint(
         "unique (environment_key, viva_id)",
         "This terminal is registered already, perhaps archived or in another company.",
@@ -102,6 +199,28 @@ class VivaTerminal(models.Model):
             else:
                 terminal.interlock = self.env._("Waiting for the first successful transaction")
 
+    @api.depends("model_id.family")
+    def _compute_platform(self):
+        for terminal in self:
+            is_prolin = terminal.model_id.family == "prolin"
+            terminal.platform = "prolin" if is_prolin else "paydroid"
+
+    def _sights(self):
+        """What the gateways say about these terminals, by terminal."""
+        sights = self.env["viva.gateway.sight"].sudo()
+        found = sights.search([("terminal_id", "in", self.ids)])
+        return {
+            sight.terminal_id.id: sight
+            for sight in found
+            if sight.gateway_id == sight.terminal_id.gateway_id
+        }
+
+    def _compute_seen(self):
+        sights = self._sights()
+        for terminal in self:
+            sight = sights.get(terminal.id)
+            terminal.certificate_seen = sight and sight.fingerprint
+
     def _compute_known(self):
         transactions = self.env["viva.transaction"].sudo()
         busy = transactions.search(
@@ -120,12 +239,52 @@ class VivaTerminal(models.Model):
         for terminal, state, at in settled:
             if state == "failed" and at:
                 failure[terminal.id] = max(at, failure.get(terminal.id, at))
+        trouble = self._trouble_in_shop()
         for terminal in self:
             terminal.busy_transaction_id = busy.get(terminal, transactions)[:1]
             terminal.last_success_at = success.get(terminal.id)
             terminal.last_failure_at = failure.get(terminal.id)
-            terminal.known = terminal._known_words()
-            terminal.color = terminal._known_color()
+            words = trouble.get(terminal.id)
+            terminal.known = " · ".join(filter(None, [words, terminal._known_words()]))
+            terminal.color = 1 if words else terminal._known_color()
+
+    def _trouble_in_shop(self):
+        """Why terminals in a shop's network cannot be used, by terminal: as short words for what is known."""
+        found, sights = {}, self._sights()
+        for terminal in self.sudo().filtered(lambda record: record.protocol in LAN):
+            sight = sights.get(terminal.id, self.env["viva.gateway.sight"].sudo())
+            if not (terminal.gateway_id and terminal.lan_host and terminal.lan_port):
+                words = self.env._("no address in the shop's network yet")
+            elif not terminal.gateway_id.is_connected:
+                words = self.env._("gateway %s is not connected", terminal.gateway_id.name)
+            elif sight.tid and sight.tid != terminal.viva_id:
+                words = self.env._("another terminal answers there: %s", sight.tid)
+            elif terminal._misses_certificate():
+                words = self.env._("its certificate is not confirmed")
+            elif terminal._certificate_differs(sight):
+                words = self.env._("another certificate answers there")
+            elif sight.reached == "no":
+                words = self.env._("gateway %s does not reach it", terminal.gateway_id.name)
+                words = f"{words} ({sight.words})" if sight.words else words
+            else:
+                continue
+            found[terminal.id] = words
+        return found
+
+    def _misses_certificate(self):
+        return (
+            self.protocol == "local"
+            and self.lan_scheme == "https"
+            and not self.certificate_fingerprint
+        )
+
+    def _certificate_differs(self, sight):
+        return (
+            self.protocol == "local"
+            and self.lan_scheme == "https"
+            and bool(sight.fingerprint)
+            and sight.fingerprint != self.certificate_fingerprint
+        )
 
     def _known_words(self):
         def when(moment):
@@ -193,17 +352,106 @@ class VivaTerminal(models.Model):
                     )
                 )
 
+    @api.constrains("gateway_id", "account_id", "protocol", "lan_host", "lan_port")
+    def _check_address(self):
+        for terminal in self.sudo():
+            gateway = terminal.gateway_id
+            if gateway and gateway.company_id != terminal.account_id.company_id:
+                raise ValidationError(
+                    self.env._(
+                        "Gateway %(gateway)s belongs to another company than terminal %(terminal)s.",
+                        gateway=gateway.name,
+                        terminal=terminal.display_name,
+                    )
+                )
+            if terminal.lan_host and not terminal._is_in_shop(terminal.lan_host):
+                raise ValidationError(
+                    self.env._(
+                        "%s is not the address of a device in the shop's own network. Enter the IP address that the "
+                        "terminal shows, e.g. 192.168.1.20, without http:// and without the port.",
+                        terminal.lan_host,
+                    )
+                )
+            if terminal.protocol not in LAN:
+                continue
+            if not gateway or not terminal.lan_host:
+                raise ValidationError(
+                    self.env._(
+                        "Terminal %s is reached through the shop's network: choose the gateway, and enter the IP address "
+                        "and the port that the terminal shows.",
+                        terminal.display_name,
+                    )
+                )
+            if not 1 <= terminal.lan_port <= 65535:
+                raise ValidationError(
+                    self.env._(
+                        "The port of terminal %s is a number from 1 to 65535: the terminal shows it beside its IP "
+                        "address.",
+                        terminal.display_name,
+                    )
+                )
+
+    def _is_in_shop(self, host):
+        """Whether a host can only be a device in the shop. The simulator's account may use this very machine."""
+        is_pretended = self.account_id.environment == "custom"
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            if host == "localhost":
+                return is_pretended
+            return bool(_BARE_NAME.fullmatch(host))
+        if address.is_loopback:
+            return is_pretended
+        return any(address in network for network in _SHOP)
+
+    @api.constrains("certificate_fingerprint")
+    def _check_fingerprint(self):
+        for terminal in self.sudo():
+            fingerprint = terminal.certificate_fingerprint
+            if fingerprint and not _FINGERPRINT.fullmatch(fingerprint):
+                raise ValidationError(
+                    self.env._(
+                        "The fingerprint of a certificate (SHA-256) has 64 digits from 0 to 9 and a to f."
+                    )
+                )
+
+    @staticmethod
+    def _tidy(vals):
+        """People paste with blanks around, and fingerprints with colons."""
+        if vals.get("viva_id"):
+            vals["viva_id"] = str(vals["viva_id"]).strip()
+        if vals.get("lan_host"):
+            vals["lan_host"] = str(vals["lan_host"]).strip().strip("[]").lower() or False
+        if vals.get("certificate_fingerprint"):
+            bare = re.sub(r"[\s:]", "", str(vals["certificate_fingerprint"]))
+            vals["certificate_fingerprint"] = bare.lower()
+
+    @api.onchange("protocol")
+    def _onchange_protocol(self):
+        if self.protocol == "tcp" and not self.lan_port:
+            self.lan_port = 8080  # as these terminals leave the factory
+
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
-            if vals.get("viva_id"):
-                vals["viva_id"] = str(vals["viva_id"]).strip()
-        return super().create(vals_list)
+            self._tidy(vals)
+        terminals = super().create(vals_list)
+        terminals.sudo().gateway_id._hint()
+        return terminals
 
     def write(self, vals):
-        if {"viva_id", "account_id", "protocol"} & vals.keys() or vals.get("active") is False:
+        self._tidy(vals)
+        is_moved = bool(ADDRESS & vals.keys())
+        if is_moved or vals.get("active") is False:
             self._refuse_while_unsettled()
-        return super().write(vals)
+        gateways = self.sudo().gateway_id
+        if {"gateway_id", "lan_scheme", "lan_host", "lan_port"} & vals.keys():
+            # Whatever was seen was seen elsewhere.
+            self.env["viva.gateway.sight"].sudo().search([("terminal_id", "in", self.ids)]).unlink()
+        result = super().write(vals)
+        if is_moved:
+            (gateways | self.sudo().gateway_id)._hint()
+        return result
 
     def _refuse_while_unsettled(self):
         unsettled = (
@@ -248,6 +496,77 @@ class VivaTerminal(models.Model):
                 status=label,
             )
         return self.account_id._refusal()
+
+    def _gateway_refusal(self):
+        """Why the gateway cannot use this terminal now, as a sentence for the cashier, or an empty string."""
+        self.ensure_one()
+        terminal = self.sudo()
+        gateway, name = terminal.gateway_id, self.display_name
+        if not (gateway and terminal.lan_host and terminal.lan_port):
+            return self.env._(
+                "Terminal %s has no address in the shop's network yet. Ask an administrator.", name
+            )
+        if not gateway.active or gateway.state != "paired":
+            return self.env._(
+                "Gateway %s is not paired with Odoo. Ask an administrator.", gateway.name
+            )
+        if not gateway.is_connected:
+            return self.env._(
+                "Gateway %(gateway)s is not connected, so terminal %(terminal)s cannot be reached. Nothing was charged. "
+                "Look whether that computer is switched on and online.",
+                gateway=gateway.name,
+                terminal=name,
+            )
+        sight = self._sights().get(self.id, self.env["viva.gateway.sight"].sudo())
+        if sight.tid and sight.tid != terminal.viva_id:
+            return self.env._(
+                "Another terminal (%(other)s) answers at the address of terminal %(terminal)s. Nothing was charged. Ask "
+                "an administrator.",
+                other=sight.tid,
+                terminal=name,
+            )
+        if terminal._misses_certificate():
+            return self.env._(
+                "The certificate of terminal %s is not confirmed yet. Ask an administrator.", name
+            )
+        if terminal._certificate_differs(sight):
+            return self.env._(
+                "Another certificate than the confirmed one answers at the address of terminal %s. Nothing was charged. "
+                "Ask an administrator.",
+                name,
+            )
+        return ""
+
+    def action_confirm_certificate(self):
+        """What answers at the address now is this terminal: nothing is sent to any other device from now on."""
+        self.ensure_one()
+        self.account_id._require_admin()
+        if not self.certificate_seen:
+            raise UserError(
+                self.env._(
+                    "The gateway has not seen a certificate of this terminal yet. Is the terminal switched on?"
+                )
+            )
+        self.certificate_fingerprint = self.certificate_seen
+        return True
+
+    def _for_gateway(self):
+        """What the gateway has to know of this terminal."""
+        self.ensure_one()
+        is_https = self.protocol == "local" and self.lan_scheme == "https"
+        return {
+            "viva_id": self.viva_id,
+            "protocol": self.protocol,
+            "host": self.lan_host,
+            "port": self.lan_port,
+            "scheme": self.lan_scheme,
+            "fingerprint": (is_https and self.certificate_fingerprint) or "",
+            "ready_mode": self.ready_mode,
+            "cancel_layout": self.cancel_layout,
+            "capture_link": self.capture_link,
+            "platform": self.platform,
+            "loopback": self.account_id.environment == "custom",
+        }
 
     @api.model
     def _interlock(self, terminal_id):

@@ -6,6 +6,7 @@ from . import (
     test_closing_mix,
     test_decide,
     test_documentation,
+    test_gateway,
     test_give_back,
     test_histories,
     test_holds,

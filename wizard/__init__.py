@@ -1,6 +1,8 @@
 from . import (
     viva_decide_wizard,
     viva_find_terminals,
+    viva_gateway_find,
+    viva_gateway_pair,
     viva_handover_wizard,
     viva_journal,
     viva_journal_compare,

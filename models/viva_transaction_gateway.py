@@ -1,0 +1,537 @@
+"""Through a gateway: what it is offered, and what its reports do to the ledger.
+
+A gateway calls; nobody calls it. A recorded request is offered to it for a few seconds, in every call, until it says
+that it has it; its journal makes it happen at most once. Its reports go through the same machine as Viva's answers.
+It can only speak about what was offered to it, under the identity to which it was offered.
+"""
+
+import logging
+
+from odoo import api, fields, models
+
+from ..drivers import (
+    AbortRequest,
+    DefiniteError,
+    NotFound,
+    Outcome,
+    RetryableError,
+    VivaError,
+    WrongDevice,
+    answer_from_json,
+    error_from_json,
+    request_to_json,
+)
+from .ledger import in_ledger, own_cursor
+from .viva_gateway_sync import is_number, printable
+from .viva_transaction import FINAL_NO
+from .viva_transaction_pos import MANAGER
+from .ways import LAN
+
+_logger = logging.getLogger(__name__)
+
+# Seconds.
+OFFERED_FOR = 10  # a request is started at once or never: the customer may have gone
+AWAY_AFTER = 15  # never offered for so long: it never will be
+SILENT_AFTER = 30  # offered, and nothing was heard about it for so long: nobody knows
+ASK_AFTER = (
+    10  # offered so long ago, and nothing heard: the gateway is asked whether it knows of it
+)
+MAX_OFFERS, MAX_ASKED = 50, 100
+
+# What the gateway has said about an operation, in its order.
+STEPS = [
+    ("received", "Received"),
+    ("started", "Started"),
+    ("accepted", "On the terminal"),
+    ("ended", "Ended"),
+]
+# Why a gateway does not know what became of a payment, as the reasons of the ledger.
+_LOST = {
+    "connection_lost": "lan_lost",
+    "terminal_silent": "lan_silent",
+    "wrong_terminal": "terminal",
+    "session_lost": "session_lost",
+    "restarted": "gateway_restarted",
+}
+# Doubts that only Viva's own word, or a person, can end.
+_DIFFERS = {
+    "amount",
+    "currency",
+    "reference",
+    "type",
+    "session",
+    "twice",
+    "transaction_id",
+    "contradiction",
+}
+_NOT_STARTED = {"expired": "gateway_expired", "never_heard": "gateway_never"}
+_KINDS = (
+    "received",
+    "started",
+    "accepted",
+    "refused",
+    "not_started",
+    "aborting",
+    "outcome",
+    "lost",
+)
+
+
+class VivaTransaction(models.Model):
+    _inherit = "viva.transaction"
+
+    gateway_id = fields.Many2one(
+        "viva.gateway",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
+        index="btree_not_null",
+        groups=MANAGER,
+    )
+    gateway_uid = fields.Char(
+        "Offered to", readonly=True, copy=False, help="The identity that the gateway had then."
+    )
+    gateway_step = fields.Selection(STEPS, "Heard of the gateway", readonly=True, copy=False)
+    gateway_heard_at = fields.Datetime("Gateway heard at", readonly=True, copy=False)
+    gateway_abort_wanted = fields.Boolean(
+        readonly=True,
+        copy=False,
+        help="The gateway is to cancel it and has not said yet that it did.",
+    )
+
+    _gateway_work = models.Index(
+        "(gateway_id) WHERE state IN ('sent', 'pending', 'unknown') OR gateway_abort_wanted"
+    )
+
+    # -- to the gateway --------------------------------------------------------------------------
+
+    @api.model
+    def _send_by_gateway(self, recorded):
+        """Hint the gateway that there is something to do. What becomes of it is in the ledger."""
+        gateway_id = recorded.values.get("gateway_id")
+        in_ledger(self.env, lambda env: env["viva.gateway"].browse(gateway_id)._hint())
+
+    @api.model
+    def _abort_by_gateway(self, transaction_id):
+        """Have the gateway cancel it; what was never offered is cancelled here and now."""
+
+        def work(env):
+            transaction = env["viva.transaction"].browse(transaction_id)._lock()
+            if transaction.state == "sent" and not transaction.offered_at:
+                transaction._move(
+                    "cancelled",
+                    kind="abort",
+                    note=env._("The gateway had not been told yet."),
+                    values={"reason": "aborted"},
+                )
+                return
+            transaction.write({"gateway_abort_wanted": True, "abort_refused": False})
+            transaction.gateway_id._hint()
+
+        in_ledger(self.env, work)
+
+    @api.model
+    def _offers(self, caller):
+        """What a gateway is to do, and what it is asked about: (commands, session ids)."""
+
+        def offer(env):
+            env.cr.execute(
+                "SELECT id FROM viva_transaction WHERE gateway_id = %s "
+                "AND (state IN ('sent', 'pending', 'unknown') OR gateway_abort_wanted) ORDER BY id DESC LIMIT %s",
+                (caller.gateway_id, MAX_ASKED),
+            )
+            found = env["viva.transaction"].browse(row[0] for row in env.cr.fetchall())
+            work = found.filtered(
+                lambda transaction: (
+                    transaction.protocol in LAN
+                    and transaction.company_id.id == caller.company_id
+                    and not transaction.account_id.is_foreign_database
+                )
+            ).sorted("id")
+            commands = []
+            for transaction in work.filtered(lambda record: record._is_to_offer(caller))[
+                :MAX_OFFERS
+            ]:
+                command = transaction._offer(caller)
+                if command:
+                    commands.append(command)
+            for transaction in work:
+                if transaction.gateway_abort_wanted and transaction.gateway_uid == caller.uid:
+                    request = AbortRequest(transaction.session_id, transaction.cash_register_id)
+                    commands.append({**request_to_json(request), "kind": "abort"})
+            asked = [
+                transaction.session_id for transaction in work if transaction._is_to_ask(caller)
+            ]
+            return commands, asked
+
+        return in_ledger(self.env, offer)
+
+    def _seconds_since(self, moment):
+        return (fields.Datetime.now() - moment).total_seconds() if moment else 0.0
+
+    def _is_to_offer(self, caller):
+        """Whether the gateway is still to hear of this request."""
+        self.ensure_one()
+        return bool(
+            self.state == "sent"
+            and not self.gateway_step
+            and not self.abort_asked_at
+            and self.gateway_uid in (False, caller.uid)
+            and self._seconds_since(self.sent_at) < OFFERED_FOR
+            and self.terminal_id.gateway_id == self.gateway_id
+            and self.terminal_id.protocol == self.protocol
+        )
+
+    def _offer(self, caller):
+        """The command that starts it, noted in the ledger before it leaves; None when it is not to be any more."""
+        if not self._lock()._is_to_offer(caller):
+            return None
+        try:
+            request = self._terminal_request(self._as_recorded())
+        except ValueError as error:
+            self._move("failed", kind="error", note=str(error), values={"reason": "bad_request"})
+            return None
+        if not self.offered_at:
+            self.write({"offered_at": fields.Datetime.now(), "gateway_uid": caller.uid})
+            self._step("sent", note=self.env._("Offered to gateway %s.", self.gateway_id.name))
+        return {
+            "kind": "start",
+            "session_id": self.session_id,
+            "viva_id": self.terminal_viva_id,
+            "valid_s": round(OFFERED_FOR - self._seconds_since(self.sent_at), 1),
+            "request": request_to_json(request),
+        }
+
+    def _as_recorded(self):
+        """The values of `_record`, read again."""
+        return {
+            name: self[name].id if field.type == "many2one" else self[name]
+            for name, field in self._fields.items()
+            if field.store and field.column_type and not name.startswith("message_")
+        }
+
+    def _is_to_ask(self, caller):
+        """Whether the gateway has left us without a word about it for too long."""
+        self.ensure_one()
+        if not self.is_unsettled or self.gateway_uid != caller.uid or self.gateway_step == "ended":
+            return False
+        return self._seconds_since(self.gateway_heard_at or self.offered_at) > (
+            SILENT_AFTER if self.gateway_heard_at else ASK_AFTER
+        )
+
+    # -- time ------------------------------------------------------------------------------------
+
+    @api.model
+    def _tend_by_gateway(self, transaction_id):
+        """What time alone brings to an operation that goes through a gateway."""
+        with own_cursor(self.env) as env:
+            if not env["viva.transaction"].browse(transaction_id)._lapsed():
+                return
+
+        def work(env):
+            transaction = env["viva.transaction"].browse(transaction_id)._lock()
+            lapsed = transaction._lapsed()
+            if lapsed:
+                state, reason = lapsed
+                transaction._move(state, kind="error", values={"reason": reason})
+
+        in_ledger(self.env, work)
+
+    def _lapsed(self):
+        """What it has become by waiting, as (state, reason), or None."""
+        self.ensure_one()
+        if self.protocol not in LAN or self.state not in ("sent", "pending"):
+            return None
+        if not self.offered_at:
+            late = self._seconds_since(self.sent_at) > AWAY_AFTER
+            return ("failed", "gateway_away") if late and self.state == "sent" else None
+        if self._seconds_since(self.gateway_heard_at or self.offered_at) <= SILENT_AFTER:
+            return None
+        # A customer takes his time, and the gateway speaks when there is something to say – as long as it is there.
+        if self.gateway_heard_at and self.gateway_id.is_connected:
+            return None
+        return "unknown", "gateway_silent"
+
+    # -- from the gateway ------------------------------------------------------------------------
+
+    @api.model
+    def _take_report(self, caller, number, report):
+        """Read one report of a gateway into the ledger. Idempotent: told twice, it counts once."""
+        session_id, kind = report.get("session_id"), report.get("kind")
+        data = report.get("data") if isinstance(report.get("data"), dict) else {}
+        age = report.get("age_s")
+        old = age if is_number(age) or isinstance(age, float) else 0
+
+        def work(env):
+            if env["viva.gateway.report"]._is_taken(caller.uid, number):
+                return None
+            transaction = env["viva.transaction"]._reported(caller, session_id)
+            if not transaction or kind not in _KINDS:
+                env["viva.gateway"].browse(caller.gateway_id)._alarm_foreign(session_id, kind)
+            else:
+                note = env._("%s seconds ago", int(old)) if 10 < old < 10**7 else ""
+                if kind == "outcome":
+                    outcome = transaction._take_outcome(data)
+                    if outcome:
+                        return transaction.id, outcome
+                else:
+                    getattr(transaction, f"_take_{kind}")(data, note)
+            env["viva.gateway.report"]._take(caller.uid, number)
+            return None
+
+        settle = in_ledger(self.env, work)
+        if settle:
+            # The number is noted last: whoever is interrupted before does it all once more.
+            self._settle(*settle, [], word="gateway")
+            in_ledger(self.env, lambda env: env["viva.gateway.report"]._take(caller.uid, number))
+
+    @api.model
+    def _reported(self, caller, session_id):
+        """The operation about which this gateway may speak by that name, locked; or none."""
+        if not isinstance(session_id, str) or printable(session_id, 80) != session_id:
+            return self.browse()
+        found = self.search(
+            [
+                ("session_id", "=", session_id),
+                ("gateway_id", "=", caller.gateway_id),
+                ("company_id", "=", caller.company_id),
+                ("gateway_uid", "=", caller.uid),
+                ("offered_at", "!=", False),
+                ("protocol", "in", LAN),
+            ],
+            limit=1,
+        )
+        return found and found._lock()
+
+    def _heard(self, step=None, **values):
+        """Note that the gateway has spoken about it. Steps come in their order; an earlier one tells nothing new."""
+        order = [name for name, _label in STEPS]
+        if step and (not self.gateway_step or order.index(step) > order.index(self.gateway_step)):
+            values["gateway_step"] = step
+        self.write({"gateway_heard_at": fields.Datetime.now(), **values})
+
+    def _take_received(self, _data, note):
+        self._heard("received")
+        self._step("sent", note=note or self.env._("The gateway has it."))
+
+    def _take_started(self, _data, note):
+        self._heard("started")
+        self._step("sent", note=note or self.env._("The gateway turns to the terminal."))
+        self._alarm_if_given_up()
+
+    def _take_accepted(self, _data, note):
+        self._heard("accepted", acknowledged=True)
+        if self.state == "sent" or (self.state == "unknown" and self.reason == "gateway_silent"):
+            self._move("pending", kind="accepted", note=note, values={"reason": False})
+            return
+        self._step("accepted", note=note)
+        self._alarm_if_given_up()
+
+    def _alarm_if_given_up(self):
+        """The terminal works on what counts as not charged."""
+        if self.state not in FINAL_NO or self.gateway_step == "ended":
+            return
+        self.write({"recheck_at": fields.Datetime.now(), "gateway_abort_wanted": True})
+        self._alarm(
+            self.env._("On the terminal after it was given up"),
+            self.env._(
+                "The gateway has started a payment that counts as not charged. It is being cancelled; look at "
+                "terminal %s.",
+                self.terminal_id.display_name,
+            ),
+        )
+
+    def _take_refused(self, data, note):
+        """Surely nothing was started."""
+        try:
+            error = error_from_json(data)
+        except ValueError as nonsense:
+            error = VivaError(f"Unreadable: {nonsense}")
+        words = {"note": f"{error} {note}".strip(), "raw": error.raw}
+        words["correlation_id"] = error.correlation_id
+        if not isinstance(error, DefiniteError | RetryableError):
+            self._end_in_doubt("no_answer", words)
+            return
+        if isinstance(error, WrongDevice):
+            reason = "lan_certificate"
+        elif isinstance(error, RetryableError):
+            reason = "lan_unreachable"
+        else:
+            reason = self._reason_of(error)
+        self._end_without(
+            reason,
+            words,
+            believed=self.gateway_step in (False, "received", "started"),
+            viva_message=printable(error.detail or error.message),
+        )
+
+    def _take_not_started(self, data, note):
+        """It was not, and never will be, started."""
+        reason = _NOT_STARTED.get(data.get("reason"), "gateway_never")
+        self._end_without(reason, {"note": note}, believed=self.gateway_step in (False, "received"))
+
+    def _end_without(self, reason, words, *, believed, **values):
+        """The gateway says that nothing happened. Not believed after it has said that something did."""
+        if not believed:
+            self._end_in_doubt("answer", words)
+            return
+        self._heard("ended", gateway_abort_wanted=False)
+        self._move("failed", kind="error", values={"reason": reason, **values}, **words)
+
+    def _end_in_doubt(self, reason, words):
+        self._heard()
+        if self.state == "unknown":
+            self._step("error", **words)
+            return
+        self._move("unknown", kind="error", values={"reason": reason}, **words)
+
+    def _take_aborting(self, data, note):
+        """The terminal was asked to cancel. Only a hope: its answer is what counts."""
+        refused, words, raw = False, printable(data.get("words")), None
+        if "error" in data:
+            try:
+                error = error_from_json(data)
+                refused = not isinstance(error, NotFound)
+                words, raw = str(error), error.raw
+            except ValueError:
+                refused = True
+        self._heard(gateway_abort_wanted=False, abort_refused=refused)
+        words = words or self.env._("The gateway has told the terminal.")
+        self._step("abort", note=f"{words} {note}".strip(), raw=raw)
+        self._tell()
+
+    def _take_lost(self, data, note):
+        """The gateway does not know what became of it."""
+        reason = _LOST.get(data.get("reason"), "no_answer")
+        if self.state in ("sent", "pending"):
+            self._heard("accepted", acknowledged=True)
+            self._move("unknown", kind="error", note=note, values={"reason": reason})
+            return
+        self._heard()
+        if self.state in FINAL_NO and self.gateway_step != "ended":
+            self.write({"recheck_at": fields.Datetime.now()})
+        self._step("error", note=f"{reason} {note}".strip())
+
+    def _take_outcome(self, data):
+        """Prepare for the terminal's last word. Returns the Outcome that is to be settled, or None."""
+        try:
+            outcome = answer_from_json(data)
+        except ValueError as nonsense:
+            self._end_in_doubt("answer", {"note": str(nonsense)})
+            return None
+        if not isinstance(outcome, Outcome):
+            self._end_in_doubt("answer", {"note": self.env._("Not an end: %s", outcome.detail)})
+            return None
+        differs = _DIFFERS | ({"terminal", "answer"} if self.gateway_step == "ended" else set())
+        self._heard("ended", gateway_abort_wanted=False, acknowledged=True)
+        if self.state == "approved" and not self.is_forced:
+            self._compare_again(outcome)
+            return None
+        if self.state in FINAL_NO and not self.is_forced:
+            if not outcome.success:
+                self._step("read", note=outcome.message, raw=dict(outcome.raw))
+                return None
+            # It was given up, or Viva said no: a payment within it counts all the same, and alarms.
+            self.write({"recheck_at": fields.Datetime.now()})
+        elif self.state == "unknown" and self.reason in differs:
+            # What once differed from what was asked is not made right by saying it again.
+            self._step("read", note=outcome.message, raw=dict(outcome.raw))
+            return None
+        return outcome
+
+    def _compare_again(self, outcome):
+        """A second end of what is approved: the same, or a contradiction that a person has to see."""
+        verdict, _outcome = self._weigh(outcome, [])
+        same_id = (outcome.transaction_id or False) in (False, self.viva_transaction_id)
+        self._step("read", note=outcome.message, raw=dict(outcome.raw))
+        if verdict.state == "approved" and same_id:
+            return
+        self._alarm(
+            self.env._("The gateway contradicts what was booked"),
+            self.env._(
+                "The payment is approved, and the gateway of the shop now reports something else about it. Look into "
+                "Viva's portal for reference %s.",
+                self.merchant_reference,
+            ),
+        )
+
+    # -- words -----------------------------------------------------------------------------------
+
+    def _words_of_gateway(self):
+        """What the state means when the gateway is the reason; empty when it is not."""
+        self.ensure_one()
+        if self.protocol not in LAN:
+            return ""
+        terminal = self.terminal_id.display_name
+        if self.state == "failed":
+            return {
+                "gateway_away": self.env._(
+                    "The gateway of the shop did not take the request: nothing was sent to terminal %s. Look whether "
+                    "the gateway runs, try again, or take another payment method.",
+                    terminal,
+                ),
+                "gateway_expired": self.env._(
+                    "The gateway of the shop got the request too late and did not start it. Nothing was charged. Try again."
+                ),
+                "gateway_never": self.env._(
+                    "The request never reached the gateway of the shop. Nothing was charged. Try again."
+                ),
+                "lan_unreachable": self.env._(
+                    "The gateway cannot reach terminal %s. Nothing was charged. Is it switched on, and in the shop's "
+                    "network?",
+                    terminal,
+                ),
+                "lan_certificate": self.env._(
+                    "Another device or certificate answers at the address of terminal %s. Nothing was charged. Ask an "
+                    "administrator.",
+                    terminal,
+                ),
+                "bad_request": self.env._(
+                    "The gateway or the terminal refused the request: %s. Nothing was charged.",
+                    self.viva_message or "?",
+                ),
+            }.get(self.reason, "")
+        if self.state == "unknown":
+            return {
+                "gateway_silent": self.env._(
+                    "The gateway of the shop does not answer. Look at terminal %s: it may have charged the customer. "
+                    "Do not charge the card again.",
+                    terminal,
+                ),
+                "gateway_restarted": self.env._(
+                    "The gateway of the shop was restarted meanwhile. Look at terminal %s: it may have charged the "
+                    "customer. Do not charge the card again.",
+                    terminal,
+                ),
+                "lan_lost": self.env._(
+                    "The connection to terminal %s was lost. Look at it: it may have charged the customer. Do not "
+                    "charge the card again.",
+                    terminal,
+                ),
+                "lan_silent": self.env._(
+                    "Terminal %s gave no answer in time. Look at it: it may have charged the customer. Do not charge "
+                    "the card again.",
+                    terminal,
+                ),
+            }.get(self.reason, "")
+        return ""
+
+
+class VivaGateway(models.Model):
+    _inherit = "viva.gateway"
+
+    def _alarm_foreign(self, session_id, kind):
+        """The gateway speaks about what is not its own, or in words that nobody understands: nothing is changed."""
+        _logger.warning(
+            "viva: gateway %s reports %r about %r, which was never offered to it",
+            self.id,
+            printable(kind, 20),
+            printable(session_id, 80),
+        )
+        self._alarm(
+            self.env._("The gateway reports what it was never asked"),
+            self.env._(
+                "It spoke about a payment that was not given to it (under its present pairing), or in a way that is not "
+                "understood. Nothing was changed. If it was not paired anew lately, look whether somebody else uses it."
+            ),
+        )
