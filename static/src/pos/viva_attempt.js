@@ -32,6 +32,11 @@ const MONEY_BACK = ["refund", "void"];
  * @property {string} news "paid" until a payment screen has taken notice, then "seen"; else ""
  * @property {boolean} alarmed the cashier has been told about unexpected money
  * @property {boolean} told the cashier has been told how it ended
+ * @property {string} appUri opens the app that takes it, once; "" = not (any more) to be opened from here
+ * @property {boolean} opened the app was opened with it
+ * @property {boolean} canStopApp it is cancelled at the server, the app on this device has not been told
+ * @property {boolean} stayed the page is still here although the app was opened
+ * @property {boolean} gaveUp the app could not be opened, so it has been cancelled
  */
 
 /** @returns {VivaAttempt} */
@@ -55,6 +60,11 @@ export function newAttempt(values) {
         news: "",
         alarmed: false,
         told: false,
+        appUri: "",
+        opened: false,
+        canStopApp: false,
+        stayed: false,
+        gaveUp: false,
         ...values,
     };
 }
@@ -99,6 +109,28 @@ export function phaseOf({ status, refusal, doubt }) {
         return "unknown";
     }
     return status.abort_asked ? "cancelling" : "waiting";
+}
+
+/** Whether the card is presented to a device that runs a till itself, in an app. */
+export function isInApp({ status, request }) {
+    return Boolean(status?.app || request?.protocol);
+}
+
+/** Whether this page has asked for it, and has not let the app begin. Nobody else can. */
+export function isUnopened(attempt) {
+    return isInApp(attempt) && Boolean(attempt.request) && !attempt.opened;
+}
+
+/** Whether Viva is asked without a terminal. What was not said is decided by the server: without. */
+export function isWithoutTerminal({ status, request }) {
+    const via = status ? status.via : request && (request.via || "api");
+    return via === "api";
+}
+
+/** Whether it can be cancelled from here now. */
+export function canCancel(attempt) {
+    const { can_cancel, cannot_cancel } = attempt.status || {};
+    return isOpen(attempt) && Boolean(can_cancel) && !cannot_cancel;
 }
 
 /** Whether the end is still to come. */

@@ -31,7 +31,14 @@ export class VivaButtons {
 
     /** The same for any operation. */
     async cancelAttempt(attempt) {
-        await this._press(attempt, "abort", () => this.till.server.abort(attempt.id));
+        const { cannot_cancel: words } = attempt.status || {};
+        if (words) {
+            this.till.outcome.say(_t("Not from here"), words);
+        } else {
+            const unopened = this.till.app.withdraw(attempt);
+            await this._press(attempt, "abort", () => this.till.server.abort(attempt.id, unopened));
+            this.till.app.stop(attempt);
+        }
         this.till.watch.poke();
         return !(await this.till.end(attempt));
     }

@@ -9,7 +9,7 @@ import { confirm } from "./viva_confirm/viva_confirm";
 import { VivaHoldPopup } from "./viva_hold_popup/viva_hold_popup";
 import { SALE } from "./viva_plans";
 import { refusalWords } from "./viva_server";
-import { chooseTerminal, currentTerminal } from "./viva_terminals";
+import { currentWay, obstacleOf } from "./viva_ways";
 
 /** Money that is held on a card and taken later: the hold, its capture, its release, and orders that wait for it. */
 export class VivaHolds {
@@ -17,6 +17,14 @@ export class VivaHolds {
     constructor(till) {
         this.till = till;
         this.pos = till.pos;
+    }
+
+    /** Why no money can be held from here, or an empty string. */
+    get obstacle() {
+        const obstacles = this.till.lines.methods.map((method) =>
+            obstacleOf(currentWay(method), "preauth")
+        );
+        return obstacles.every(Boolean) ? obstacles[0] : "";
     }
 
     /**
@@ -34,10 +42,8 @@ export class VivaHolds {
         if (!answer) {
             return undefined;
         }
-        const terminal =
-            currentTerminal(answer.method) ||
-            (await chooseTerminal(this.pos.dialog, answer.method));
-        if (!terminal) {
+        const way = await this.till.wayFor(answer.method, { operation: "preauth" });
+        if (!way) {
             return undefined;
         }
         // A stranger's hold gets neither the order on the screen nor its customer.
@@ -47,7 +53,7 @@ export class VivaHolds {
             operation: "preauth",
             order: held,
             method: answer.method,
-            terminal,
+            way,
             amountMinor: answer.amountMinor,
             more: {
                 reference: answer.reference,
@@ -184,8 +190,8 @@ export class VivaHolds {
 
     async _startRelease(hold, started) {
         const method = this.till.lines.methodFor(hold.terminal?.id);
-        const terminal = currentTerminal(method) || (await chooseTerminal(this.pos.dialog, method));
-        if (!terminal) {
+        const way = await this.till.wayFor(method, { operation: "release" });
+        if (!way) {
             return false;
         }
         const attempt = this.till.operate({
@@ -193,7 +199,7 @@ export class VivaHolds {
             parent: hold.attempt,
             orderUuid: hold.order_uuid,
             method,
-            terminal,
+            way,
             amountMinor: hold.left_minor || hold.amount_minor,
         });
         started?.(attempt);

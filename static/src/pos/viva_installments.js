@@ -2,6 +2,7 @@ import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 
 import { toMinor } from "./minor_units";
 import { VivaInstallmentsPopup } from "./viva_installments_popup/viva_installments_popup";
+import { currentWay, obstacleOf } from "./viva_ways";
 
 /** Into how many installments a payment of this amount may be split at most; 0 = it may not. */
 export function mostInstallments(method, amountMinor) {
@@ -21,7 +22,10 @@ export class VivaInstallments {
     /** @returns {Promise<import("./viva_plans").VivaPlan|undefined>} nothing: the question was closed */
     async complete(line, plan) {
         const amountMinor = toMinor(line.amount, this.pos.config.viva_digits);
-        const most = mostInstallments(line.payment_method_id, amountMinor);
+        const method = line.payment_method_id;
+        const most = obstacleOf(currentWay(method), "installments")
+            ? 0
+            : mostInstallments(method, amountMinor);
         if (!most || plan.askedForMinor === amountMinor) {
             return most ? plan : { ...plan, maxInstallments: 0 };
         }

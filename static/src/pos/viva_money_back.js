@@ -9,7 +9,7 @@ import { VivaChoice } from "./viva_choice/viva_choice";
 import { confirm } from "./viva_confirm/viva_confirm";
 import { SALE } from "./viva_plans";
 import { refusalWords } from "./viva_server";
-import { chooseTerminal, currentTerminal } from "./viva_terminals";
+import { chooseWay, knownWay, obstacleOf } from "./viva_ways";
 
 /**
  * Money that goes back to a card: the void of a payment that was just made, the refund of a closed order, and
@@ -88,11 +88,8 @@ export class VivaMoneyBack {
 
     async _startVoid(payment, via = "terminal") {
         const { method } = payment;
-        const terminal =
-            via === "api"
-                ? null
-                : currentTerminal(method) || (await chooseTerminal(this.pos.dialog, method));
-        if (terminal === undefined) {
+        const way = await this.till.wayFor(method, { operation: "void", via });
+        if (way === undefined) {
             return false;
         }
         const attempt = this.till.operate({
@@ -101,7 +98,7 @@ export class VivaMoneyBack {
             orderUuid: payment.order_uuid,
             amountMinor: payment.amountMinor,
             method,
-            terminal,
+            way,
             via,
         });
         payment.started?.(attempt);
@@ -128,7 +125,7 @@ export class VivaMoneyBack {
             }
             return uuids.length
                 ? await this._proposeOf(uuids, method)
-                : await this._proposeUnreferenced(order);
+                : await this._proposeUnreferenced(order, method);
         } finally {
             this.proposing = false;
         }
@@ -151,7 +148,7 @@ export class VivaMoneyBack {
         }
         const usable = cards.filter(({ left_minor }) => left_minor > 0);
         if (!usable.length) {
-            return this._nothingLeft(cards);
+            return this._nothingLeft(cards, method);
         }
         const card = usable.length === 1 ? usable[0] : await this._chooseCard(usable);
         return card && { ...planOf(card), via: this._viaFor(card, method) };
@@ -183,8 +180,9 @@ export class VivaMoneyBack {
         return cards.find(({ attempt }) => attempt === chosen);
     }
 
-    async _nothingLeft(cards) {
+    async _nothingLeft(cards, method) {
         return this._otherWay(
+            method,
             _t("Nothing is left to give back to a card"),
             cards.length
                 ? _t("Everything that was paid by card for this sale has gone back already.")
@@ -193,10 +191,11 @@ export class VivaMoneyBack {
     }
 
     /** An order that is negative without being a refund. */
-    async _proposeUnreferenced(order) {
+    async _proposeUnreferenced(order, method) {
         return order.isRefund
-            ? this._nothingLeft([])
+            ? this._nothingLeft([], method)
             : this._otherWay(
+                  method,
                   _t("The sale is missing"),
                   _t(
                       "A card gets back what it has paid: open Orders, choose the sale, press Refund. This order was " +
@@ -205,7 +204,9 @@ export class VivaMoneyBack {
               );
     }
 
-    async _otherWay(title, body) {
+    async _otherWay(method, title, body) {
+        const { viva_may_unreferenced: mayUnreferenced } = this.pos.config;
+        const obstacle = obstacleOf(knownWay(method, "unreferenced"), "unreferenced");
         const choice = await makeAwaitable(this.pos.dialog, VivaChoice, {
             title,
             body,
@@ -218,8 +219,10 @@ export class VivaMoneyBack {
                 {
                     name: "unreferenced",
                     label: _t("Credit any card, without a sale"),
-                    possible: this.pos.config.viva_may_unreferenced,
-                    reason: _t("Needs a right of its own that an administrator gives."),
+                    possible: mayUnreferenced && !obstacle,
+                    reason: mayUnreferenced
+                        ? obstacle
+                        : _t("Needs a right of its own that an administrator gives."),
                 },
             ],
         });
@@ -268,7 +271,7 @@ export class VivaMoneyBack {
     async _follow(name, attempt) {
         if (name === "other_terminal") {
             const method = this._methodOf(attempt);
-            if (!(await chooseTerminal(this.pos.dialog, method))) {
+            if (!(await chooseWay(this.pos.dialog, method))) {
                 return;
             }
         }

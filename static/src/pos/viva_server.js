@@ -30,8 +30,9 @@ export class VivaServer {
         return this._ask("pos_check", [attempts], QUESTION_MS);
     }
 
-    abort(attempt) {
-        return this._ask("pos_abort", [attempt], QUESTION_MS);
+    /** @param {boolean} [unopened] the app that was to take it was never opened, and will not be */
+    abort(attempt, unopened) {
+        return this._ask("pos_abort", unopened ? [attempt, true] : [attempt], QUESTION_MS);
     }
 
     force(attempt, reason, credentials) {

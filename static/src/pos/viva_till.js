@@ -5,6 +5,7 @@ import { reactive } from "@odoo/owl";
 import { toMajor, toMinor } from "./minor_units";
 import { LINE, isLeftWaiting, isPaidLine, isVivaLine, listenToServer } from "./odoo_glue";
 import { isLineAttempt, isOpen, newAttempt, parentOf, phaseOf } from "./viva_attempt";
+import { VivaApp } from "./viva_app";
 import { VivaButtons } from "./viva_buttons";
 import { VivaHolds } from "./viva_holds";
 import { VivaInstallments } from "./viva_installments";
@@ -13,9 +14,10 @@ import { VivaMoneyBack } from "./viva_money_back";
 import { VivaOutcome } from "./viva_outcome";
 import { SALE, VivaPlans } from "./viva_plans";
 import { VivaServer, isDenied, refusalWords } from "./viva_server";
-import { chooseTerminal, currentTerminal } from "./viva_terminals";
+import { VivaTabs } from "./viva_tabs";
 import { VivaTips } from "./viva_tips";
 import { VivaWatch } from "./viva_watch";
+import { addressOf, chooseWay, currentWay, knownWay, obstacleOf, waysOf } from "./viva_ways";
 
 // The server has not known an attempt for so long: the request will not arrive any more.
 const NEVER_ARRIVED_MS = 15000;
@@ -43,6 +45,8 @@ export class VivaTill {
         this.moneyBack = new VivaMoneyBack(this);
         this.holds = new VivaHolds(this);
         this.tips = new VivaTips(this);
+        this.app = new VivaApp(this);
+        this.tabs = new VivaTabs(this);
         this.starting = new Map();
         this.ends = new Map();
         /**
@@ -72,7 +76,9 @@ export class VivaTill {
         window.addEventListener("pos-network-online", recover);
         window.addEventListener("online", poke);
         window.addEventListener("focus", poke);
+        window.addEventListener("pageshow", poke);
         document.addEventListener("visibilitychange", () => !document.hidden && poke());
+        this.tabs.listen();
         const payments = this.pos.models["pos.payment"];
         payments.addEventListener("update", ({ id }) =>
             Promise.resolve().then(() => this._repair(payments.get(id)))
@@ -185,6 +191,12 @@ export class VivaTill {
                 method.name
             );
         }
+        if (!waysOf(method).length) {
+            return _t(
+                "%s takes cards in the app of the terminal itself. Open this till there, or take another payment method.",
+                method.name
+            );
+        }
         if (amount === 0 && order.totalDue < 0) {
             return _t("There is nothing left to give back by card.");
         }
@@ -237,11 +249,11 @@ export class VivaTill {
         if (excess) {
             this._cannot(line, excess);
         }
-        const terminal = plan && !excess && (await this._terminalFor(line, plan));
-        if (terminal === undefined || !plan || excess || !this.lines.find(uuid)) {
+        const way = plan && !excess && (await this.wayFor(line.payment_method_id, plan));
+        if (way === undefined || !plan || excess || !this.lines.find(uuid)) {
             return false;
         }
-        const attempt = this._begin(line, terminal, plan);
+        const attempt = this._begin(line, way, plan);
         const isPaid = await this._run(attempt, order, () => Boolean(this.lines.find(uuid)));
         if (isPaid && plan.chargeRest) {
             this.moneyBack.chargeRest(uuid);
@@ -270,21 +282,33 @@ export class VivaTill {
             : _t("At most %(money)s can be given back to %(card)s. Correct the amount.", values);
     }
 
-    /** @returns the terminal; null when none is needed, nothing when the choice was closed */
-    async _terminalFor(line, plan) {
-        const method = line.payment_method_id;
-        if (plan.via === "api") {
+    /**
+     * How an operation gets from this device to the card. Asks the cashier where he has not chosen yet.
+     *
+     * @param {Object} method
+     * @param {{operation: string, via?: "terminal"|"api", unreferenced?: boolean}} plan
+     * @returns {Promise<import("./viva_ways").VivaWay|null|undefined>} null: Viva is asked without a terminal; nothing:
+     *   the choice was closed, or it cannot be done like that and he has been told
+     */
+    async wayFor(method, { operation, via = "terminal", unreferenced = false }) {
+        if (via === "api") {
             return null;
         }
-        return currentTerminal(method) || (await chooseTerminal(this.pos.dialog, method));
+        const ability = unreferenced ? "unreferenced" : operation;
+        const way = knownWay(method, ability) || (await chooseWay(this.pos.dialog, method));
+        const obstacle = obstacleOf(way, ability);
+        if (obstacle) {
+            this.outcome.say(_t("Not possible on this terminal"), obstacle);
+        }
+        return obstacle ? undefined : way;
     }
 
     /** Make the attempt and write its uuid into the line. */
-    _begin(line, terminal, plan) {
+    _begin(line, way, plan) {
         const attempt = this._remember(line, {
             operation: plan.operation,
             parent: plan.parent,
-            request: this._request(line, terminal, plan),
+            request: this._request(line, way, plan),
         });
         this.lines.assign(line, attempt);
         line.setPaymentStatus(LINE.sending);
@@ -307,7 +331,8 @@ export class VivaTill {
     }
 
     /** What is asked for, as `pos_start` wants to know it (all but the attempt itself). */
-    _request(line, terminal, plan) {
+    _request(line, way, plan) {
+        const maxInstallments = obstacleOf(way, "installments") ? 0 : plan.maxInstallments || 0;
         return {
             operation: plan.operation,
             payment_uuid: line.uuid,
@@ -316,9 +341,8 @@ export class VivaTill {
             pos_session_id: this.pos.session.id,
             payment_method_id: line.payment_method_id.id,
             amount_minor: Math.abs(toMinor(line.amount, this.pos.config.viva_digits)),
-            terminal_id: terminal?.id || false,
-            via: plan.via,
-            ...(plan.operation === "sale" && { max_installments: plan.maxInstallments || 0 }),
+            ...addressOf(way, plan.operation, plan.via),
+            ...(plan.operation === "sale" && { max_installments: maxInstallments }),
             ...(plan.unreferenced && { unreferenced: true }),
         };
     }
@@ -332,7 +356,7 @@ export class VivaTill {
      * @param {"void"|"release"|"preauth"} values.operation
      * @param {string} [values.parent] attempt of the payment that is changed
      * @param {Object} values.method a Viva `pos.payment.method`
-     * @param {Object|null} values.terminal
+     * @param {import("./viva_ways").VivaWay|null} values.way
      * @param {number} values.amountMinor
      * @param {string} [values.orderUuid]
      * @param {Object} [values.order] it is saved first
@@ -340,7 +364,7 @@ export class VivaTill {
      * @param {Object} [values.more] what else `pos_start` is told
      * @returns {import("./viva_attempt").VivaAttempt} at once; `end` tells how it went
      */
-    operate({ operation, parent = "", method, terminal, amountMinor, order, more, ...values }) {
+    operate({ operation, parent = "", method, way, amountMinor, order, more, ...values }) {
         const same = parent && this.childOf(parent);
         if (same && isOpen(same)) {
             return same;
@@ -360,8 +384,7 @@ export class VivaTill {
                 pos_session_id: this.pos.session.id,
                 payment_method_id: method.id,
                 amount_minor: amountMinor,
-                terminal_id: terminal?.id || false,
-                via: values.via || "terminal",
+                ...addressOf(way, operation, values.via || "terminal"),
                 ...more,
             },
         });
@@ -420,7 +443,9 @@ export class VivaTill {
             const status = await this.server.start(
                 credentials ? { ...request, credentials } : request
             );
+            this.app.keep(attempt, status);
             this.learn(status);
+            this.app.begin(attempt);
         } catch (error) {
             const manager =
                 !credentials && isDenied(error) && (await this.buttons.askCredentials(attempt));
@@ -560,6 +585,7 @@ export class VivaTill {
         if (isOpen(attempt)) {
             this.lines.show(attempt);
             this.watch.follow(attempt.id, status.poll_ms);
+            this.app.review(attempt);
             return;
         }
         this.watch.leave(attempt.id);
@@ -629,7 +655,7 @@ export class VivaTill {
         const line = this.lines.find(attempt.paymentUuid);
         const operation = line.amount < 0 ? "refund" : "sale";
         const plan = this.plans.of(line) || { ...SALE, operation };
-        return this._request(line, currentTerminal(line.payment_method_id), plan);
+        return this._request(line, currentWay(line.payment_method_id), plan);
     }
 
     _onSilence(attempts, error) {

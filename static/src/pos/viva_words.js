@@ -1,6 +1,14 @@
 import { _t } from "@web/core/l10n/translation";
 
-import { givesMoneyBack, isOpen, operationOf, phaseOf } from "./viva_attempt";
+import {
+    givesMoneyBack,
+    isInApp,
+    isOpen,
+    isWithoutTerminal,
+    operationOf,
+    phaseOf,
+} from "./viva_attempt";
+import { device } from "./viva_device";
 
 /** What happens at a terminal and at Viva, in the words of a cashier. Plain functions of an attempt. */
 
@@ -22,13 +30,13 @@ export function cardOf({ card_brand, card_last4 } = {}) {
 export function titleOf(attempt, terminal = attempt.status?.terminal?.name || "") {
     switch (phaseOf(attempt)) {
         case "sending":
-            return isWithoutTerminal(attempt)
-                ? _t("Sending to Viva …")
-                : _t("Sending to terminal %s …", terminal);
+            return sendingTitle(attempt, terminal);
         case "waiting":
             return waitingTitle(attempt, terminal);
         case "cancelling":
-            return _t("Cancelling – look at terminal %s", terminal);
+            return isInApp(attempt)
+                ? _t("Cancelling – look at the app")
+                : _t("Cancelling – look at terminal %s", terminal);
         case "unknown":
             return _t("We do not know yet – checking");
         case "paid":
@@ -38,14 +46,22 @@ export function titleOf(attempt, terminal = attempt.status?.terminal?.name || ""
     }
 }
 
-function isWithoutTerminal({ status, request }) {
-    return (status?.via || request?.via) === "api";
+function sendingTitle(attempt, terminal) {
+    if (isWithoutTerminal(attempt)) {
+        return _t("Sending to Viva …");
+    }
+    return isInApp(attempt)
+        ? _t("Preparing the payment …")
+        : _t("Sending to terminal %s …", terminal);
 }
 
 function waitingTitle(attempt, terminal) {
     const operation = operationOf(attempt);
     if (isWithoutTerminal(attempt)) {
         return _t("Viva is working on it …");
+    }
+    if (isInApp(attempt)) {
+        return appTitle(attempt);
     }
     switch (operation) {
         case "refund":
@@ -58,6 +74,24 @@ function waitingTitle(attempt, terminal) {
             return _t("Releasing the hold on terminal %s", terminal);
         default:
             return _t("Waiting for the card on terminal %s", terminal);
+    }
+}
+
+function appTitle(attempt) {
+    if (attempt.appUri) {
+        return _t("Ready: open the app");
+    }
+    switch (operationOf(attempt)) {
+        case "refund":
+            return _t("Refunding in the app");
+        case "void":
+            return _t("Voiding in the app");
+        case "capture":
+            return _t("Capturing the hold in the app");
+        case "release":
+            return _t("Releasing the hold in the app");
+        default:
+            return _t("Waiting for the card in the app");
     }
 }
 
@@ -128,7 +162,7 @@ export function detailOf(attempt) {
         return attempt.refusal || status.message;
     }
     if (!isOpen(attempt)) {
-        return status.abort_asked || status.forced ? status.message : "";
+        return status.abort_asked || status.forced ? status.message : markOf(status);
     }
     if (!attempt.contact) {
         return givesMoneyBack(attempt)
@@ -154,7 +188,47 @@ export function detailOf(attempt) {
                 : _t("Look at the terminal. Do not charge the card again."))
         );
     }
-    return "";
+    return isInApp(attempt) && phase === "waiting" ? appDetail(attempt) : "";
+}
+
+/** What to do on a device that takes the card itself. */
+function appDetail({ appUri, stayed }) {
+    if (!device.runsApps) {
+        return _t("The card is presented to another device that runs a till.");
+    }
+    if (appUri) {
+        return _t("The payment is prepared. Press the button, then present the card.");
+    }
+    if (stayed) {
+        return device.isIos
+            ? _t(
+                  "The app did not open? If the device asks, allow this page to open it. Is viva.com | Terminal " +
+                      "installed? Otherwise press Cancel and take another way."
+              )
+            : _t(
+                  "The app did not open? Is viva.com | Terminal installed on this device? Otherwise press Cancel and " +
+                      "take another way."
+              );
+    }
+    return device.isIos
+        ? _t(
+              "When the app has finished, come back to this page, e.g. with the arrow at the top left. The result " +
+                  "appears by itself."
+          )
+        : _t(
+              "The app leads you back here when it has finished. If it does not, switch back: the result appears by itself."
+          );
+}
+
+/** Whose word an approval is, as long as Viva itself has not given it; else an empty string. */
+export function markOf({ charged, offline, word }) {
+    if (!charged) {
+        return "";
+    }
+    if (offline) {
+        return _t("Approved without network; Viva has not confirmed it yet");
+    }
+    return word === "gateway" ? _t("Viva has not confirmed it yet") : "";
 }
 
 /**

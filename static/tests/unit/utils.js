@@ -1,9 +1,12 @@
 import { PosConfig } from "@point_of_sale/../tests/unit/data/pos_config.data";
 import { PosPaymentMethod } from "@point_of_sale/../tests/unit/data/pos_payment_method.data";
 import { getFilledOrder, setupPosEnv } from "@point_of_sale/../tests/unit/utils";
-import { advanceTime, animationFrame, microTick } from "@odoo/hoot";
+import { advanceTime, after, animationFrame, expect, microTick } from "@odoo/hoot";
 import { patchWithCleanup } from "@web/../tests/web_test_helpers";
 import { ConnectionLostError } from "@web/core/network/rpc";
+import { device } from "@viva_payments/pos/viva_device";
+
+import { VivaTerminal } from "./data/viva_terminal.data";
 
 const METHOD_ID = 10;
 
@@ -48,9 +51,22 @@ export function makeStatus(values = {}) {
         installments: 0,
         hold: null,
         choices: [],
+        protocol: "cloud",
+        word: "",
+        offline: false,
+        cannot_cancel: "",
+        app: null,
         ...values,
     };
 }
+
+/** What `pos_start` adds where the card is presented to the device itself; later answers have no `uri`. */
+export const APP = {
+    uri: "vivapayclient://pay/v1?action=sale",
+    foreground: "vivapayclient://pay/v1?action=foreground",
+    details: "vivapayclient://pay/v1?action=transactionDetails",
+    abort: "vivapayclient://pay/v1?action=abort",
+};
 
 export const CARD = {
     transaction_id: "11111111-aaaa-bbbb-cccc-000000000001",
@@ -219,7 +235,11 @@ export class FakeServer {
         );
     }
 
-    abort(attempt) {
+    /** Counts as `unopened`, too, when the till says that the app was never opened. */
+    abort(attempt, unopened) {
+        if (unopened) {
+            this.calls.push(["unopened", attempt]);
+        }
         return this._answer("abort", attempt, () => {
             this.ledger[attempt] = {
                 ...this.ledger[attempt],
@@ -249,8 +269,47 @@ export class FakeServer {
     }
 }
 
-/** A till with a Viva method that has these terminals, and a server that is not there. */
-export async function setupViva({ terminals = [1], demo = true, method = {}, config = {} } = {}) {
+/**
+ * This device as the till sees it; what it opens are steps of the test, by the action in the URI.
+ *
+ * @param {Object} [values] `runsApps`, `isIos`, `isTapped`
+ */
+export function mockDevice(values = {}) {
+    const mock = {
+        runsApps: true,
+        isIos: false,
+        isTapped: true,
+        openUri: (uri) => expect.step(`open ${new URL(uri).searchParams.get("action")}`),
+        ...values,
+    };
+    for (const [name, value] of Object.entries(mock)) {
+        patchProperty(device, name, value);
+    }
+}
+
+function patchProperty(object, name, value) {
+    const original = Object.getOwnPropertyDescriptor(object, name);
+    Object.defineProperty(object, name, { value, configurable: true, writable: true });
+    after(() => Object.defineProperty(object, name, original));
+}
+
+/**
+ * A till with a Viva method that has these terminals, and a server that is not there.
+ *
+ * @param {Object} [options]
+ * @param {Object<number, Object[]>} [options.ways] `viva_ways` by terminal
+ */
+export async function setupViva({
+    terminals = [1],
+    ways = {},
+    demo = true,
+    method = {},
+    config = {},
+} = {}) {
+    VivaTerminal._records = VivaTerminal._records.map((record) => ({
+        ...record,
+        ...(ways[record.id] && { viva_ways: ways[record.id] }),
+    }));
     PosPaymentMethod._records = [
         ...PosPaymentMethod._records,
         {

@@ -3,13 +3,14 @@ import { click, describe, expect, queryAllTexts, queryOne, queryText, test } fro
 import { mountWithCleanup, patchWithCleanup } from "@web/../tests/web_test_helpers";
 import { VivaStatus } from "@viva_payments/pos/viva_status/viva_status";
 
+import { makeWay } from "./data/viva_terminal.data";
 import { CARD, connectionLost, makeOrder, plain, press, settle, setupViva } from "./utils";
 
 definePosModels();
 describe.current.tags("desktop");
 
-async function showPanel({ terminals } = {}) {
-    const till = await setupViva({ terminals });
+async function showPanel({ terminals, ways } = {}) {
+    const till = await setupViva({ terminals, ways });
     const { order, line } = await makeOrder(till.store, till.method);
     await mountWithCleanup(VivaStatus, {
         props: {
@@ -157,4 +158,53 @@ test("what was added on the terminal is on the line", async () => {
     });
     await settle(1000);
     expect(plain(queryText(".viva-detail"))).toBe("Surcharge $ 0.50 · 6 installments");
+});
+
+test("a terminal that is cancelled by its own keys: the sentence stands in for the button", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, {
+        state: "pending",
+        can_cancel: false,
+        cannot_cancel: "Cancel on the terminal's keypad.",
+    });
+    await settle(1000);
+    expect(buttons()).toEqual(["Check again"]);
+    expect(queryText(".viva-cannot-cancel")).toBe("Cancel on the terminal's keypad.");
+    const said = [];
+    patchWithCleanup(store.dialog, { add: (component, props) => said.push(props.body) });
+    store.viva.buttons.remove(line.uuid);
+    await settle();
+    expect(said).toEqual(["Cancel on the terminal's keypad."]);
+    expect(server.count("abort")).toBe(0);
+    expect(store.viva.attempts[attempt].removeLine).toBe(true);
+});
+
+test("whose word an approval is", async () => {
+    const { store, server, line } = await showPanel();
+    const { attempt } = await press(store, line);
+    server.set(attempt, { state: "approved", result: CARD, word: "gateway" });
+    await settle(1000);
+    expect(queryText(".viva-title-text")).toBe("Approved · Visa ••0133");
+    expect(queryText(".viva-detail")).toBe("Viva has not confirmed it yet");
+    server.set(attempt, { state: "approved", result: CARD, word: "viva" });
+    store.viva._onHint({ attempt });
+    await settle(1000);
+    expect(queryText(".viva-detail")).toBe("");
+    server.set(attempt, { state: "approved", result: CARD, word: "gateway", offline: true });
+    store.viva._onHint({ attempt });
+    await settle(1000);
+    expect(queryText(".viva-detail")).toMatch(/^Approved without network/);
+});
+
+test("a payment that cannot be undone from here says why", async () => {
+    const reason = "This terminal cannot void a payment.";
+    const { store, server, line } = await showPanel({
+        ways: { 1: [makeWay("tcp", { abilities: { void: reason } })] },
+    });
+    const { attempt } = await press(store, line);
+    server.set(attempt, { state: "approved", result: CARD });
+    await settle(1000);
+    expect(".viva-void").not.toBeEnabled();
+    expect(queryText(".viva-reason")).toBe(reason);
 });

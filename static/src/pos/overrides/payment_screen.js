@@ -5,6 +5,7 @@ import { onMounted, onWillUnmount, status } from "@odoo/owl";
 
 import { toMajor } from "../minor_units";
 import { LINE, isPaidLine, isVivaLine, isVivaMethod } from "../odoo_glue";
+import { isInApp } from "../viva_attempt";
 import { openVivaPanel } from "../viva_panel/viva_panel";
 
 patch(PaymentScreen.prototype, {
@@ -176,6 +177,9 @@ patch(PaymentScreen.prototype, {
         const order = paidLine.pos_order_id;
         const isNews = this.pos.viva.seen(paidLine);
         await this.pos.viva.tips.settled(order);
+        if (isNews && isInApp(this.pos.viva.attemptOf(paidLine))) {
+            await this.pos.viva.tabs.inFront();
+        }
         if (
             isNews &&
             isPaidLine(paidLine) &&

@@ -4,6 +4,7 @@ import { _t } from "@web/core/l10n/translation";
 import { VivaChoice } from "../viva_choice/viva_choice";
 import { confirm } from "../viva_confirm/viva_confirm";
 import { refusalWords } from "../viva_server";
+import { currentWay, obstacleOf } from "../viva_ways";
 import { VivaSlip } from "../viva_slip/viva_slip";
 import { momentOf } from "./viva_payment";
 
@@ -81,6 +82,8 @@ export class VivaActions {
     }
 
     async _refund(card, { partial }) {
+        const way = currentWay(this.till.lines.methodFor(card.terminal?.id));
+        const obstacle = partial || obstacleOf(way, "partial");
         const money = this.till.money(card.left_minor, card.digits);
         const choice = await makeAwaitable(this.pos.dialog, VivaChoice, {
             title: _t("Refund to %s", card.title),
@@ -94,8 +97,8 @@ export class VivaActions {
                     name: "part",
                     label: _t("A part"),
                     description: _t("Choose on the order what is returned"),
-                    possible: !partial,
-                    reason: partial || "",
+                    possible: !obstacle,
+                    reason: obstacle,
                 },
             ],
         });

@@ -5,7 +5,8 @@ import { _t } from "@web/core/l10n/translation";
 import { Component } from "@odoo/owl";
 
 import { phaseOf } from "../viva_attempt";
-import { TONES, extrasOf } from "../viva_words";
+import { currentWay, limitActions } from "../viva_ways";
+import { TONES, extrasOf, markOf } from "../viva_words";
 import { VivaActionButtons } from "./viva_action_buttons";
 import { stillPossible } from "./viva_hold";
 import { VivaRunning } from "./viva_running";
@@ -90,6 +91,7 @@ export class VivaPayment extends Component {
                   })
                 : "",
             extrasOf(card, (minor) => this.money(minor)),
+            markOf(card),
         ]
             .filter(Boolean)
             .join(" · ");
@@ -101,7 +103,10 @@ export class VivaPayment extends Component {
         const isRunning = running && !["paid", "unpaid"].includes(phaseOf(running));
         return isRunning
             ? card.actions.filter(({ name }) => name === "print")
-            : stillPossible(card.actions, card.hold?.state);
+            : limitActions(
+                  stillPossible(card.actions, card.hold?.state),
+                  currentWay(this.pos.viva.lines.methodFor(card.terminal?.id))
+              );
     }
 
     when(text) {

@@ -1,14 +1,16 @@
 import { usePos } from "@point_of_sale/app/hooks/pos_hook";
+import { _t } from "@web/core/l10n/translation";
 import { Component, useState } from "@odoo/owl";
 
-import { isOpen, phaseOf } from "../viva_attempt";
+import { VivaAppButtons } from "../viva_app_buttons/viva_app_buttons";
+import { canCancel, isInApp, isOpen, phaseOf } from "../viva_attempt";
 import { VivaProgress } from "../viva_progress/viva_progress";
 import { detailOf, extrasOf, titleOf } from "../viva_words";
 
 /** An operation that was begun in the panel, until it has ended and after. */
 export class VivaRunning extends Component {
     static template = "viva_payments.VivaRunning";
-    static components = { VivaProgress };
+    static components = { VivaAppButtons, VivaProgress };
     static props = { attempt: Object };
 
     setup() {
@@ -56,7 +58,11 @@ export class VivaRunning extends Component {
     }
 
     get canCancel() {
-        return this.isOpen && Boolean(this.status?.can_cancel);
+        return canCancel(this.attempt);
+    }
+
+    get checkLabel() {
+        return isInApp(this.attempt) ? _t("Check with Viva") : _t("Check again");
     }
 
     get canForce() {

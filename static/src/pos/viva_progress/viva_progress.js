@@ -47,6 +47,12 @@ export class VivaProgress extends Component {
         return Boolean(attempt) && isOpen(attempt);
     }
 
+    /** Where it can be cancelled, when that is not here. */
+    get cannotCancel() {
+        const { cannot_cancel, abort_asked } = this.props.attempt?.status || {};
+        return this.isOpen && !abort_asked ? cannot_cancel : "";
+    }
+
     /** Seconds since it was asked for, while it is open. */
     get seconds() {
         return this.isOpen ? ageOf(this.props.attempt, this.clock.now) : null;

@@ -4,9 +4,10 @@ import { useService } from "@web/core/utils/hooks";
 import { Component, useState } from "@odoo/owl";
 
 import { LINE, isPaidLine } from "../odoo_glue";
-import { isOpen, phaseOf } from "../viva_attempt";
+import { VivaAppButtons } from "../viva_app_buttons/viva_app_buttons";
+import { canCancel, isInApp, isOpen, phaseOf } from "../viva_attempt";
 import { VivaProgress } from "../viva_progress/viva_progress";
-import { chooseTerminal, currentTerminal } from "../viva_terminals";
+import { chooseWay, currentWay, obstacleOf, waysOf } from "../viva_ways";
 import { detailOf, extrasOf, paidTitle, titleOf } from "../viva_words";
 
 /**
@@ -15,7 +16,7 @@ import { detailOf, extrasOf, paidTitle, titleOf } from "../viva_words";
  */
 export class VivaStatus extends Component {
     static template = "viva_payments.VivaStatus";
-    static components = { VivaProgress };
+    static components = { VivaAppButtons, VivaProgress };
     /** `state` and `attemptId` repeat what is in the line: they tell the component when to render again. */
     static props = {
         line: Object,
@@ -30,7 +31,7 @@ export class VivaStatus extends Component {
         this.pos = usePos();
         this.dialog = useService("dialog");
         this.attempts = useState(this.pos.viva.attempts);
-        this.chosen = useState({ terminal: currentTerminal(this.method) });
+        this.chosen = useState({ way: currentWay(this.method) });
     }
 
     get method() {
@@ -87,7 +88,7 @@ export class VivaStatus extends Component {
     }
 
     get terminalName() {
-        return this.status?.terminal?.name || this.chosen.terminal?.name || "";
+        return this.status?.terminal?.name || this.chosen.way?.terminal.name || "";
     }
 
     get title() {
@@ -104,7 +105,7 @@ export class VivaStatus extends Component {
     }
 
     get readyTitle() {
-        const terminal = this.terminalName;
+        const terminal = this.chosen.way?.onDevice ? "" : this.terminalName;
         if (this.isMoneyBack) {
             const card = this.plan?.card;
             if (!card) {
@@ -113,6 +114,9 @@ export class VivaStatus extends Component {
             return terminal
                 ? _t("Ready to give back to %(card)s on terminal %(terminal)s", { card, terminal })
                 : _t("Ready to give back to %s", card);
+        }
+        if (this.chosen.way?.onDevice) {
+            return _t("Ready to pay in the app on this device");
         }
         return terminal ? _t("Ready to send to terminal %s", terminal) : _t("Ready to send");
     }
@@ -163,6 +167,10 @@ export class VivaStatus extends Component {
         return !this.voiding && ["ready", "unpaid"].includes(this.phase);
     }
 
+    get checkLabel() {
+        return isInApp(this.shown) ? _t("Check with Viva") : _t("Check again");
+    }
+
     get sendLabel() {
         if (this.isMoneyBack) {
             return _t("Refund %s", this.env.utils.formatCurrency(Math.abs(this.props.line.amount)));
@@ -171,11 +179,11 @@ export class VivaStatus extends Component {
     }
 
     get canChooseTerminal() {
-        return this.canSend && this.method.viva_terminal_ids.length > 1;
+        return this.canSend && waysOf(this.method).length > 1;
     }
 
     get canCancel() {
-        return this.isOpen && Boolean(this.status?.can_cancel);
+        return Boolean(this.shown) && canCancel(this.shown);
     }
 
     get canCheck() {
@@ -210,9 +218,13 @@ export class VivaStatus extends Component {
         );
     }
 
+    /** Why it cannot be undone from here, or an empty string. */
+    get voidObstacle() {
+        return obstacleOf(currentWay(this.method), "void");
+    }
+
     async chooseTerminal() {
-        this.chosen.terminal =
-            (await chooseTerminal(this.dialog, this.method)) || this.chosen.terminal;
+        this.chosen.way = (await chooseWay(this.dialog, this.method)) || this.chosen.way;
     }
 
     chooseOtherWay() {

@@ -1,0 +1,111 @@
+import { isOpen, isUnopened } from "./viva_attempt";
+import { device } from "./viva_device";
+
+// So long the app may take to come to the front.
+const OPENING_MS = 4000;
+
+/**
+ * Payments in the app on this device: leaving for it, stopping it. What becomes of them is watched like any other.
+ *
+ * The URI that starts a payment is never kept longer than this page lives, and opened at most once.
+ */
+export class VivaApp {
+    /** @param {import("./viva_till").VivaTill} till */
+    constructor(till) {
+        this.till = till;
+    }
+
+    /** The answer to our request has come: take the URI out of it. */
+    keep(attempt, status) {
+        const uri = status.app?.uri;
+        if (uri) {
+            status.app = { ...status.app, uri: "" };
+            attempt.appUri = uri;
+        }
+    }
+
+    /** Open the app, if the person's tap still counts; otherwise a button waits for another tap. */
+    begin(attempt) {
+        if (isOpen(attempt) && !attempt.removeLine && device.isTapped) {
+            this.open(attempt);
+        }
+    }
+
+    open(attempt) {
+        const uri = attempt.appUri;
+        attempt.appUri = "";
+        if (uri) {
+            attempt.opened = true;
+            this._leave(attempt, uri);
+        }
+    }
+
+    /** Bring the app to the front as it is. */
+    back(attempt) {
+        this._leave(attempt, attempt.status.app.foreground);
+    }
+
+    /** Have the app look for the payment and tell the server what it finds. */
+    ask(attempt) {
+        this._leave(attempt, attempt.status.app.details);
+    }
+
+    /**
+     * It is to be cancelled: from now on the app is not opened any more.
+     *
+     * @returns {boolean} whether it never was
+     */
+    withdraw(attempt) {
+        attempt.appUri = "";
+        return isUnopened(attempt);
+    }
+
+    /** The server has been asked to cancel: an app that was opened does it only when it is told by this device. */
+    stop(attempt) {
+        const { status } = attempt;
+        if (
+            !status?.app ||
+            !status.abort_asked ||
+            !isOpen(attempt) ||
+            isUnopened(attempt) ||
+            !device.runsApps
+        ) {
+            return;
+        }
+        if (device.isTapped) {
+            this.openAbort(attempt);
+        } else {
+            attempt.canStopApp = true;
+        }
+    }
+
+    openAbort(attempt) {
+        attempt.canStopApp = false;
+        this._leave(attempt, attempt.status.app.abort);
+    }
+
+    /**
+     * The server knows our request, but its answer with the URI was lost: the app was not opened and will not be, so
+     * nobody needs to wait for it. Once; if that does not work either the cashier has his button.
+     */
+    review(attempt) {
+        const { status, appUri, asking, gaveUp } = attempt;
+        if (isUnopened(attempt) && !appUri && !asking && !gaveUp && !status.abort_asked) {
+            attempt.gaveUp = true;
+            this.till.buttons.cancelAttempt(attempt);
+        }
+    }
+
+    _leave(attempt, uri) {
+        attempt.stayed = false;
+        const timer = setTimeout(() => (attempt.stayed = true), OPENING_MS);
+        const onHidden = () => {
+            if (document.hidden) {
+                clearTimeout(timer);
+                document.removeEventListener("visibilitychange", onHidden);
+            }
+        };
+        document.addEventListener("visibilitychange", onHidden);
+        device.openUri(uri);
+    }
+}
