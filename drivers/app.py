@@ -82,8 +82,8 @@ Parameter: TypeAlias = tuple[str, str]
 
 def sale_uri(
     request: SaleRequest,
-    *,
     callback: str,
+    *,
     app_id: str = APP_ID,
     source_code: str = "",
     payment_method: str = "",
@@ -121,7 +121,7 @@ def sale_uri(
 
 
 def preauth_uri(
-    request: SaleRequest, *, callback: str, app_id: str = APP_ID, screens: Screens = _USUAL
+    request: SaleRequest, callback: str, *, app_id: str = APP_ID, screens: Screens = _USUAL
 ) -> str:
     """Return the URI that asks for a preauth (section 3.3): no tip, no installments.
 
@@ -134,7 +134,7 @@ def preauth_uri(
 
 
 def capture_uri(
-    request: CaptureRequest, *, callback: str, app_id: str = APP_ID, screens: Screens = _USUAL
+    request: CaptureRequest, callback: str, *, app_id: str = APP_ID, screens: Screens = _USUAL
 ) -> str:
     """Return the URI that captures what a preauth holds (section 3.3).
 
@@ -153,8 +153,8 @@ def capture_uri(
 
 def cancel_uri(
     request: RefundRequest,
-    *,
     callback: str,
+    *,
     app_id: str = APP_ID,
     between: tuple[datetime, datetime] | None = None,
     screens: Screens = _USUAL,
@@ -186,8 +186,8 @@ def cancel_uri(
 
 def unreferenced_uri(
     request: UnreferencedRefundRequest,
-    *,
     callback: str,
+    *,
     app_id: str = APP_ID,
     screens: Screens = _USUAL,
 ) -> str:
@@ -203,7 +203,7 @@ def unreferenced_uri(
     )
 
 
-def abort_uri(*, callback: str, app_id: str = APP_ID) -> str:
+def abort_uri(callback: str, *, app_id: str = APP_ID) -> str:
     """Return the URI that asks to drop what is running (section 3.6).
 
     Impossible once a card was read. Which callback is opened then, this one or that of the sale,
@@ -213,7 +213,7 @@ def abort_uri(*, callback: str, app_id: str = APP_ID) -> str:
 
 
 def details_uri(
-    merchant_reference: str, *, callback: str, app_id: str = APP_ID, source_terminal_id: str = ""
+    merchant_reference: str, callback: str, *, app_id: str = APP_ID, source_terminal_id: str = ""
 ) -> str:
     """Return the URI that asks the app what became of a sale (section 3.7; not on iPhones)."""
     if not merchant_reference:
@@ -229,7 +229,7 @@ def details_uri(
     )
 
 
-def foreground_uri(*, callback: str = "", app_id: str = APP_ID) -> str:
+def foreground_uri(callback: str = "", *, app_id: str = APP_ID) -> str:
     """Return the URI that shows the app; it answers nothing, and needs no callback (section 3)."""
     return _uri("foreground", app_id, callback, [])
 

@@ -31,8 +31,8 @@ from .errors import (
     AnswerLost,
     BadRequest,
     Busy,
-    DefiniteError,
     NotFound,
+    NotPossible,
     PermissionDenied,
     Unreachable,
     VivaError,
@@ -203,12 +203,12 @@ def short_session_id(session_id: str) -> str:
 
 
 def operation_of(request: StartRequest) -> Operation:
-    """Return what a request is by this protocol. :raises BadRequest: there is no message for it"""
+    """Return what a request is by this protocol. :raises NotPossible: there is no message for it"""
     if isinstance(request, SaleRequest):
         return Operation.PREAUTH if request.preauth else Operation.SALE
     if isinstance(request, RefundRequest):
         return Operation.REFUND
-    raise BadRequest("The TCP protocol has no message for this operation.")
+    raise NotPossible("The TCP protocol has no message for this operation.")
 
 
 def request_frame(request: StartRequest, *, cancel_layout: CancelLayout = "off") -> bytes:
@@ -217,8 +217,10 @@ def request_frame(request: StartRequest, *, cancel_layout: CancelLayout = "off")
     The amount goes out in major units with exactly two decimals; the currency is the terminal's
     and has no field.
 
-    :raises BadRequest: it cannot be said by this protocol: the reference is not 32 letters or
-        digits, the currency has not two decimals, a tip, installments, an unknown fiscal field
+    :raises NotPossible: the protocol has no message or field for it: the operation, a tip,
+        installments, an unknown fiscal field
+    :raises BadRequest: the reference is not 32 letters or digits, the currency has not two
+        decimals, the original's STAN is missing, a value is not ASCII
     """
     operation = operation_of(request)
     kind, code, _answers = _MESSAGES[operation]
@@ -233,12 +235,12 @@ def request_frame(request: StartRequest, *, cancel_layout: CancelLayout = "off")
     ]
     if isinstance(request, SaleRequest):
         if request.tip or request.max_installments > 1:
-            raise BadRequest("The TCP protocol knows neither tip nor installments.")
+            raise NotPossible("The TCP protocol knows neither tip nor installments.")
         fields += _SALE_TAIL
         fields += _fiscal(request.fiscal)
     elif isinstance(request, RefundRequest):
         if request.fiscal:
-            raise BadRequest("Where a cancel has its fiscal fields is not known.")
+            raise NotPossible("Where a cancel has its fiscal fields is not known.")
         fields += _cancel_tail(request, cancel_layout)
     try:
         return frame(fields)
@@ -261,13 +263,13 @@ def _fiscal(fiscal: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     unknown = sorted(set(fiscal) - set(FISCAL_FIELDS))
     if unknown:
-        raise BadRequest(f"The TCP protocol has no place for {', '.join(unknown)}.")
+        raise NotPossible(f"The TCP protocol has no place for {', '.join(unknown)}.")
     return (*_OPTIONAL, *(fiscal.get(name, "") for name in FISCAL_FIELDS))
 
 
 def _cancel_tail(request: RefundRequest, layout: CancelLayout) -> tuple[str, ...]:
     if layout not in CANCEL_LAYOUTS:
-        raise BadRequest("Giving money back by TCP is switched off.")
+        raise NotPossible("Giving money back by TCP is switched off.")
     tail = CANCEL_LAYOUTS[layout]
     if "{stan}" not in tail:
         return tail
@@ -607,7 +609,7 @@ class TcpDriver:
         ``Accepted.raw`` has the short session id and the terminal's counter. The answer is for
         :meth:`read`.
 
-        :raises BadRequest: the protocol cannot say it; nothing was sent
+        :raises NotPossible, BadRequest: the protocol cannot say it; nothing was sent
         :raises AlreadyUsed: this object has sent this session id before
         :raises Busy: another operation is under way, here or on the terminal; nothing was sent
         :raises WrongDevice: what is at the address greets in another way; nothing was sent
@@ -637,9 +639,9 @@ class TcpDriver:
     def _message(self, request: StartRequest) -> bytes:
         operation = operation_of(request)
         if operation not in self.capabilities.operations:
-            raise BadRequest(f"This terminal cannot do a {operation} by TCP.")
+            raise NotPossible(f"This terminal cannot do a {operation} by TCP.")
         if request.fiscal and not self._fiscal:
-            raise BadRequest("Fiscal data by TCP is switched off.")
+            raise NotPossible("Fiscal data by TCP is switched off.")
         return request_frame(request, cancel_layout=self._cancel_layout)
 
     def _reserve(self, session: _Session) -> None:
@@ -832,12 +834,12 @@ class TcpDriver:
         If the payment had gone to the server already, the terminal reverses it by itself. Neither
         is told to us: from then on :meth:`read` raises AnswerLost, and Viva's book has to be read.
 
-        :raises DefiniteError: Prolin: only the terminal's keypad aborts
+        :raises NotPossible: Prolin: only the terminal's keypad aborts
         :raises NotFound: nothing of the kind is under way any more
         :raises PermissionDenied: another cash register started it
         """
         if not self.capabilities.abort:
-            raise DefiniteError("This terminal can only be cancelled on its own keypad.")
+            raise NotPossible("This terminal can only be cancelled on its own keypad.")
         with self._lock:
             session = self._sessions.get(request.session_id)
         if session is None:
@@ -854,6 +856,15 @@ class TcpDriver:
             self._lose(session, "aborted", "")
         return Accepted()
 
+    def close(self) -> None:
+        """Close what is open, without asking: what was under way is lost, and on a Paydroid aborted."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            with session.lock:
+                if not session.over:
+                    self._lose(session, "connection_lost", "closed by us")
+
     def sessions(self, day: date) -> list[Outcome]:
-        """There is no list. :raises DefiniteError: always"""
-        raise DefiniteError("The TCP protocol has no list of sessions.")
+        """There is no list. :raises NotPossible: always"""
+        raise NotPossible("The TCP protocol has no list of sessions.")

@@ -10,6 +10,7 @@ from drivers import (
     Asked,
     BadRequest,
     CaptureRequest,
+    NotPossible,
     Operation,
     RefundRequest,
     SaleRequest,
@@ -258,7 +259,7 @@ def test_a_cancel_by_stan_needs_one(stan):
 
 
 def test_a_cancel_is_off_by_default():
-    with pytest.raises(BadRequest):
+    with pytest.raises(NotPossible):
         request_frame(refund())
 
 
@@ -269,15 +270,15 @@ def test_the_reference_is_32_letters_or_digits(reference):
 
 
 def test_what_the_protocol_has_no_message_or_field_for():
-    with pytest.raises(BadRequest):
+    with pytest.raises(NotPossible):
         request_frame(sale(tip=1))
-    with pytest.raises(BadRequest):
+    with pytest.raises(NotPossible):
         request_frame(sale(max_installments=2))
-    with pytest.raises(BadRequest):
+    with pytest.raises(NotPossible):
         request_frame(UnreferencedRefundRequest(**ask()))
-    with pytest.raises(BadRequest):
+    with pytest.raises(NotPossible):
         request_frame(CaptureRequest(parent_session_id="held", **ask()))
-    with pytest.raises(BadRequest):
+    with pytest.raises(NotPossible):
         request_frame(refund(fiscal={"aadeProviderId": "999"}), cancel_layout="C1")
 
 
@@ -300,7 +301,7 @@ def test_a_fiscal_field_that_is_missing_stays_empty_and_an_unknown_one_is_refuse
     fields = body(request_frame(sale(fiscal={"aadeProviderSignature": "x"})))
     assert fields[15:] == ["", "", "x"]
     for name in ("aadeTransactionId", "ISV_clientSecret"):
-        with pytest.raises(BadRequest):
+        with pytest.raises(NotPossible):
             request_frame(sale(fiscal={name: "1"}))
     with pytest.raises(BadRequest):
         request_frame(sale(fiscal={"aadeProviderSignatureData": "a|b"}))

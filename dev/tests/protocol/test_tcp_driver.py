@@ -27,8 +27,8 @@ from drivers import (
     AnswerLost,
     BadRequest,
     Busy,
-    DefiniteError,
     NotFound,
+    NotPossible,
     Operation,
     Outcome,
     Pending,
@@ -447,7 +447,7 @@ def test_what_cannot_be_said_is_not_sent():
             sale(fiscal=FISCAL),
             refund(),
         ):
-            with pytest.raises(BadRequest):
+            with pytest.raises((BadRequest, NotPossible)):
                 driver.start(request)
             assert isinstance(driver.read(request.session_id), SessionMissing)
         assert terminal.connections == 0
@@ -608,7 +608,7 @@ def test_no_abort_on_prolin():
     with Terminal(READY, "request", 0.1, APPROVED) as terminal:
         driver = connect(terminal)
         driver.start(sale())
-        with pytest.raises(DefiniteError):
+        with pytest.raises(NotPossible):
             driver.abort(AbortRequest(SESSION, "till-2"))
         assert state(final(driver)) == "approved"
 
@@ -646,6 +646,16 @@ def test_an_answer_that_is_here_wins_against_the_abort():
             driver.abort(AbortRequest(str(uuid.uuid4()), "till-2"))
 
 
+def test_closed_by_us():
+    with Terminal(READY, "request", SILENT) as terminal:
+        driver = connect(terminal)
+        driver.start(sale())
+        driver.close()
+        with pytest.raises(AnswerLost):
+            driver.read(SESSION)
+        driver.close()
+
+
 # -- what it says that it can do --------------------------------------------------------------------
 
 
@@ -661,7 +671,7 @@ def test_capabilities():
     refunds = TcpDriver("192.0.2.1", cancel_layout="C1").capabilities
     assert refunds.operations == {Operation.SALE, Operation.REFUND, Operation.VOID}
     assert TcpDriver("192.0.2.1", fiscal=True).capabilities.fiscal
-    with pytest.raises(DefiniteError):
+    with pytest.raises(NotPossible):
         TcpDriver("192.0.2.1").sessions(None)
 
 
