@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from .common import ROOT, Problem
+from .common import ROOT, Problem, output
 from .environment import Environment
 from .rpc import Client
 
@@ -212,3 +213,113 @@ class Proxy(Server):
 
     def options(self) -> dict:
         return {"cwd": ROOT / "dev"}
+
+
+class Gateway(Server):
+    """The gateway program with a folder of its own: identity, journal, what it says about itself.
+
+    It counts as started when Odoo has answered it. ``url`` is Odoo's address for it: with workers that of
+    a `Proxy`, for the sake of the websocket. ``die_at`` is a step of its journal at which it dies.
+    """
+
+    name = "the gateway"
+
+    def __init__(
+        self,
+        environment: Environment,
+        odoo: Odoo,
+        log: Path,
+        *,
+        url: str = "",
+        folder: Path | None = None,
+    ):
+        super().__init__(0, log)
+        self.environment = environment
+        self.odoo = odoo
+        self.url = url or odoo.url
+        self.folder = folder or environment.data_dir / "gateways" / f"{odoo.database}-{log.stem}"
+        self.die_at = ""
+
+    # -- pairing ---------------------------------------------------------------------------------
+
+    def pair_and_start(self, name: str, company: str = "") -> int:
+        """Run as this gateway of Odoo: made, if there is none, and paired, if it is not. Its id in Odoo."""
+        gateway, is_paired = self._find(name, company)
+        if is_paired and self.journal.exists():
+            try:
+                self.start(timeout=20)
+                return gateway
+            except Problem:  # another database of the same name, a revoked pairing
+                self.stop()
+        self.pair(name, company)
+        self.start()
+        return gateway
+
+    def pair(self, name: str, company: str = "") -> int:
+        """What an administrator does: press *Pair* in Odoo, type the code into the program. Its id in Odoo."""
+        gateway, _is_paired = self._find(name, company)
+        code = self._admin().call("viva.gateway", "action_pair", [gateway])["context"]
+        self.forget()
+        output(*self.words("pair", self.url, code["default_code"]), **self.options())
+        return gateway
+
+    def _find(self, name: str, company: str) -> tuple[int, bool]:
+        admin = self._admin()
+        domain: list = [("name", "=", name)]
+        values: dict[str, Any] = {"name": name}
+        if company:
+            (values["company_id"],) = admin.call("res.company", "search", [("name", "=", company)])
+            domain.append(("company_id", "=", values["company_id"]))
+        found = admin.call("viva.gateway", "search_read", domain, ["state"])
+        if not found:
+            return admin.call("viva.gateway", "create", values), False
+        return found[0]["id"], found[0]["state"] == "paired"
+
+    def _admin(self) -> Client:
+        return self.odoo.client("admin")
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "gateway.sqlite"
+
+    def forget(self) -> None:
+        """Identity and journal are lost, as with a new disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def words(self, *command: str) -> list[str]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "gateway.ini"
+        config.write_text(f"[gateway]\nodoo = {self.url}\nstate = {self.folder}\n")
+        return [str(self.environment.python), "-m", "gateway", "--config", str(config), *command]
+
+    def command(self) -> list[str]:
+        return self.words("run")
+
+    def options(self) -> dict:
+        variables = {**os.environ, "PYTHONUNBUFFERED": "1", "VIVA_GATEWAY_DIE_AT": self.die_at}
+        return {"cwd": ROOT, "env": variables}
+
+    def told(self) -> dict[str, Any]:
+        """What it last wrote down about itself; empty when it is not running."""
+        with contextlib.suppress(OSError, ValueError):
+            told = json.loads((self.folder / "status.json").read_text())
+            if self.process and told.get("running") and told.get("pid") == self.process.pid:
+                return told
+        return {}
+
+    def answers(self) -> bool:
+        told = self.told()
+        return bool(told) and not told["trouble"]
+
+    def restart(self, die_at: str = "") -> None:
+        """After whatever has ended it, or in an orderly way."""
+        self.stop()
+        self.die_at = die_at
+        self.start()
+
+    def ended(self, timeout: float = 20) -> int:
+        """Wait until it ends by itself; its exit code (negative: the signal that killed it)."""
+        assert self.process
+        return self.process.wait(timeout)
