@@ -1,6 +1,7 @@
 """The control API: what tests, tours and the bench use to look behind the counter and to play the customer."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from .terminal import NotPossible, Terminal
 from .webhooks import DEFAULT_EVENTS, Event
 from .world import MERCHANTS, World
 
+_ORDER_FIELDS = {"uri", "key", "action", "terminalId", "deliver"}
 Handler = Callable[[World, dict[str, Any], Request], Awaitable[Any]]
 
 
@@ -144,6 +146,42 @@ async def perform(world: World, sent: dict[str, Any], request: Request) -> Any:
     return terminal.as_dict()
 
 
+async def opened(world: World, sent: dict[str, Any], request: Request) -> Any:
+    """Every URI that the app was opened with, see :mod:`simulator.app_to_app`."""
+    return [world.app.view(item) for item in world.app.opened.values()]
+
+
+async def read_opened(world: World, sent: dict[str, Any], request: Request) -> Any:
+    return world.app.view(world.app.find(request.path_params["key"]))
+
+
+async def show_app(world: World, sent: dict[str, Any], request: Request) -> Any:
+    return world.app.view(world.app.show(str(sent["uri"]), sent.get("terminalId")))
+
+
+async def act_app(world: World, sent: dict[str, Any], request: Request) -> Any:
+    options = {name: value for name, value in sent.items() if name not in _ORDER_FIELDS}
+    item = world.app.find(str(sent["key"]))
+    await world.app.act(item, str(sent["action"]), options)
+    answer = world.app.view(item)
+    if sent.get("deliver"):
+        answer["delivered"] = await world.app.deliver(item)
+    return answer
+
+
+async def open_app(world: World, sent: dict[str, Any], request: Request) -> Any:
+    item = world.app.show(str(sent["uri"]), sent.get("terminalId"))
+    action = str(sent.get("action", "approve"))
+    if action == "hold":
+        return world.app.view(item)
+    return await act_app(world, {**sent, "key": item.key, "action": action}, request)
+
+
+async def app_options(world: World, sent: dict[str, Any], request: Request) -> Any:
+    world.app.options.update(sent)
+    return asdict(world.app.options)
+
+
 async def read_settings(world: World, sent: dict[str, Any], request: Request) -> Any:
     return world.settings.as_dict()
 
@@ -244,6 +282,12 @@ ROUTES = [
     _route("terminals/{terminal_id}/lan", "GET", read_lan),
     _route("terminals/{terminal_id}/lan", "POST", lan_options),
     _route("terminals/{terminal_id}/{action}", "POST", perform),
+    _route("app", "GET", opened),
+    _route("app/open", "POST", open_app),
+    _route("app/show", "POST", show_app),
+    _route("app/act", "POST", act_app),
+    _route("app/options", "POST", app_options),
+    _route("app/{key}", "GET", read_opened),
     _route("settings", "GET", read_settings),
     _route("settings", "POST", settings),
     _route("faults", "GET", read_faults),

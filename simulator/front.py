@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .world import World
 
-OURS = ("/control", "/static", "/terminal", "/events", "/favicon")
+OURS = ("/control", "/static", "/terminal", "/events", "/favicon", "/app")
 ABORT = "simulator.abort"
 
 

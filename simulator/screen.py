@@ -31,6 +31,11 @@ async def terminal_page(request: Request) -> Response:
     return FileResponse(STATIC / "terminal.html")
 
 
+async def app_page(request: Request) -> Response:
+    """The app, opened with ``?uri=vivapayclient://…``."""
+    return FileResponse(STATIC / "app.html")
+
+
 def _stream(request: Request, snapshot: Callable[[], dict[str, Any]]) -> Response:
     """Send the snapshot now and whenever something has changed."""
     world: World = request.app.state.world
@@ -163,6 +168,7 @@ def _foreign(session: Session) -> dict[str, Any] | None:
 ROUTES = [
     Route("/", index),
     Route("/events", overview_events),
+    Route("/app", app_page),
     Route("/terminal/{terminal_id}", terminal_page),
     Route("/terminal/{terminal_id}/events", terminal_events),
 ]

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .app_to_app import App
 from .cards import NumberSource
 from .clock import Clock
 from .faults import Faults
@@ -111,6 +112,7 @@ class World:
         self.lan_sessions: list[
             Session
         ] = []  # of the LAN and the app: the cloud knows none of them
+        self.app = App(self)
         self.terminals: dict[str, Terminal] = {}
         for terminal_id, owner, status_id, source_code in TERMINALS:
             self.add_terminal(terminal_id, MERCHANTS[owner].merchant_id, status_id, source_code)

@@ -1,4 +1,4 @@
-import { element, follow, money, time } from "./live.js";
+import { element, follow, lanAddress, money, time } from "./live.js";
 
 const byId = (name) => document.getElementById(name);
 const STATES = {
@@ -10,7 +10,27 @@ const STATES = {
     final: "shows the result",
 };
 
+const PROTOCOLS = { local: "Local API", tcp: "TCP", app: "app", cloud: "cloud" };
 const GIVEN_BACK = new Set(["refund", "void"]);
+
+/** Protocol, address and fingerprint of a terminal that listens on the LAN. */
+function lanLines(terminal) {
+    if (!terminal.lan) {
+        return [];
+    }
+    const platform = terminal.platform ? ` (${terminal.platform})` : "";
+    const lines = [
+        element("p", "", `${PROTOCOLS[terminal.lan]}${platform}`),
+        element("p", "lan", lanAddress(terminal)),
+    ];
+    if (terminal.fingerprint) {
+        lines.push(element("p", "lan", terminal.fingerprint.match(/.{4}/g).join(" ")));
+    }
+    if (terminal.answersAs !== terminal.terminalId) {
+        lines.push(element("p", "bad", `${terminal.answersAs} answers there`));
+    }
+    return lines;
+}
 
 function terminalCard(terminal) {
     const mini = element("div", terminal.statusId === 1 ? "mini" : "mini dark");
@@ -23,6 +43,8 @@ function terminalCard(terminal) {
     );
     if (terminal.statusId !== 1) {
         state = element("span", "state bad", "out of order");
+    } else if (terminal.lan && !terminal.listening) {
+        state = element("span", "state bad", "does not listen");
     } else if (!terminal.online) {
         state = element("span", "state bad", "no network");
     }
@@ -31,6 +53,7 @@ function terminalCard(terminal) {
         "",
         element("b", "", terminal.terminalId),
         element("p", "", `${terminal.merchant} · ${terminal.store}`),
+        ...lanLines(terminal),
         state
     );
     const card = element("a", "card", mini, text);
@@ -83,6 +106,7 @@ function show(view) {
     fill("sessions", view.sessions, [
         ["Time", (row) => time(row.created)],
         ["Terminal", (row) => row.terminalId],
+        ["Way", (row) => PROTOCOLS[row.channel]],
         ["Operation", (row) => row.operation],
         ["Amount", (row) => money(row.amount, row.currency)],
         ["Outcome", outcome],

@@ -40,3 +40,8 @@ export function element(tag, className, ...children) {
     made.append(...children.filter((child) => child !== null && child !== undefined));
     return made;
 }
+
+/** Where a terminal listens on the LAN, or nothing. */
+export function lanAddress(terminal) {
+    return terminal.lan ? `${terminal.scheme}://${terminal.host}:${terminal.port}` : "";
+}

@@ -1,4 +1,4 @@
-import { element, follow, money, time } from "./live.js";
+import { element, follow, lanAddress, money, time } from "./live.js";
 
 const id = decodeURIComponent(location.pathname.split("/")[2]);
 const byId = (name) => document.getElementById(name);
@@ -39,9 +39,12 @@ function amountOf(request) {
     return element("div", text.length > 10 ? "amount long" : "amount", text);
 }
 
+const CHANNELS = { local: "by LAN", tcp: "by TCP", app: "in the app" };
+
 function heading(request) {
+    const channel = CHANNELS[request.channel];
     return [
-        element("div", "label", labelOf(request)),
+        element("div", "label", channel ? `${labelOf(request)} · ${channel}` : labelOf(request)),
         amountOf(request),
         request.tip
             ? element("div", "small", `with ${money(request.tip, request.currency)} tip`)
@@ -176,7 +179,9 @@ function now() {
 function draw() {
     const { screen, request, result } = view;
     byId("number").textContent = view.terminalId;
-    byId("place").textContent = `${view.merchant} · ${view.store}`;
+    byId("place").textContent = [view.merchant, view.store, lanAddress(view)]
+        .filter(Boolean)
+        .join(" · ");
     byId("bar-place").textContent = view.terminalId;
     const network = byId("bar-network");
     network.textContent = view.online ? "4G ▮▮▮" : "no network";
@@ -220,6 +225,8 @@ function drawNote(request, result) {
     let text = "";
     if (!view.online) {
         text = "No network: nothing reaches Viva";
+    } else if (view.answersAs && view.answersAs !== view.terminalId) {
+        text = `${view.answersAs} answers at this terminal’s address`;
     } else if (request && request.abortRequested && !result) {
         text = "The till asks to cancel…";
     }
