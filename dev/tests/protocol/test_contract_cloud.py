@@ -2,7 +2,7 @@
 
 import pytest
 from contract import TerminalDriverContract
-from contract_steps import TILL, asked, final, sale
+from contract_steps import TILL, Way, asked, final, sale
 from simulator_process import BROKEN_TERMINAL, MERCHANT, TERMINAL, TERMINAL_2
 
 from drivers import (
@@ -13,8 +13,10 @@ from drivers import (
     MemoryTokenStore,
     Pending,
     RequestsTransport,
+    ServerFault,
     TerminalDriver,
     TokenSource,
+    Unavailable,
     judge,
 )
 
@@ -33,10 +35,48 @@ def transport():
     transport.close()
 
 
+class CloudWay(Way):
+    read_paths = ("/ecr/v1/sessions/", "/connect/token")
+
+    def _fault(self, **faults):
+        self.simulator.control("POST", "faults", faults)
+
+    def lose_answer(self):
+        self._fault(drop_sale_response=1)
+
+    def lose_request(self):
+        self._fault(drop_sale_request=1)
+
+    def refuse_once(self):
+        self._fault(sale_status=[503])
+        return Unavailable
+
+    def break_answer(self, status):
+        self._fault(sale_status=[{"status": status, "accepted": True}])
+
+    def break_reads(self):
+        self._fault(session_status=[503, 500, 502, 504, 429])
+        return Unavailable, ServerFault, ServerFault, ServerFault, Unavailable
+
+    def hide_session(self):
+        self._fault(session_404_first_s=0.4)
+
+    def be_silent(self, silent=True):
+        self._fault(silent=silent)
+
+
 class TestCloudDriver(TerminalDriverContract):
     @pytest.fixture
-    def driver(self, simulator, transport) -> TerminalDriver:
-        return connect(simulator, transport)
+    def connect(self, simulator, transport):
+        return lambda: connect(simulator, transport)
+
+    @pytest.fixture
+    def way(self, simulator):
+        return CloudWay(simulator)
+
+    def test_a_driver_as_typed(self, driver):
+        typed: TerminalDriver = driver
+        assert typed.capabilities.refuses_repeats and not typed.capabilities.untold
 
     def test_devices(self, driver):
         devices = {device.terminal_id: device for device in driver.devices()}
@@ -65,7 +105,7 @@ class TestCloudDriver(TerminalDriverContract):
         second = sale(amount=500)
         driver.start(second)
         simulator.act("tap")
-        assert judge(asked(second), final(driver, second)).state == "approved"
+        assert judge(asked(driver, second), final(driver, second)).state == "approved"
         assert sorted(self.charges(simulator)) == sorted(
             [(request.session_id, 1999), (second.session_id, 500)]
         )
