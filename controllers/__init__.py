@@ -1,1 +1,1 @@
-from . import gateway, webhook
+from . import app_return, gateway, webhook

@@ -33,6 +33,7 @@ _CONFLICTS = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockN
 LOCK_TOKEN = 0x7669_7601
 LOCK_READ = 0x7669_7602
 LOCK_SLOT = 0x7669_7603
+LOCK_LIST = 0x7669_7604
 
 
 def is_machine(env):

@@ -1,8 +1,11 @@
 """Ways to a terminal: which protocols a till may use on it, what each can do there, and what is done instead."""
 
+from dataclasses import replace
+
 from odoo import api, fields, models
 
-from ..drivers import Capabilities, Operation, to_minor
+from ..drivers import CAPABILITIES_OF, Operation, app, to_minor
+from ..drivers.capabilities import PAYDROID, PROLIN
 from .refused import Refused
 from .ways import APP, LAN
 
@@ -16,36 +19,6 @@ ABILITIES = (
 )
 # What Viva's transactions API does as well, once it knows the payment.
 BY_API = ("capture", "refund", "void", "release")
-
-
-# Until the drivers tell it.
-_INTERIM = {
-    "cloud": Capabilities(
-        frozenset(Operation),
-        abort=True,
-        partial_refund=True,
-        unreferenced_refund=True,
-        installments=True,
-        tip=True,
-        sessions_by_date=True,
-    ),
-    "local": Capabilities(
-        frozenset(Operation) - {Operation.RELEASE},
-        abort=True,
-        partial_refund=True,
-        unreferenced_refund=True,
-        installments=True,
-        tip=True,
-    ),
-    "tcp": Capabilities(frozenset({Operation.SALE})),
-    "app_to_app": Capabilities(
-        frozenset(Operation) - {Operation.RELEASE},
-        abort=True,
-        partial_refund=True,
-        unreferenced_refund=True,
-        installments=True,
-    ),
-}
 
 
 class VivaTerminal(models.Model):
@@ -81,7 +54,7 @@ class VivaTerminal(models.Model):
         return [self.protocol]
 
     def _has_app(self):
-        return "allow_app" in self._fields and self.allow_app
+        return self.allow_app
 
     # -- what a way can do -----------------------------------------------------------------------
 
@@ -108,7 +81,17 @@ class VivaTerminal(models.Model):
 
     def _capabilities(self, protocol):
         """The driver's `Capabilities` for this very terminal."""
-        return _INTERIM[protocol]
+        can = CAPABILITIES_OF[protocol]
+        if protocol == "tcp":
+            can = PAYDROID if self.platform == "paydroid" else PROLIN
+            if self.cancel_layout not in (False, "off"):
+                back = frozenset({Operation.REFUND, Operation.VOID})
+                can = replace(can, operations=can.operations | back, partial_refund=True)
+        if protocol == APP and self.sudo().account_id.environment == "demo":
+            # The app's demo build gives nothing back (app-to-app.md, 3.4).
+            back = frozenset({Operation.REFUND, Operation.VOID})
+            can = replace(can, operations=can.operations - back)
+        return can
 
     def _why_not(self, name, protocol):
         """Why this way cannot do it, in words for the cashier."""
@@ -156,12 +139,22 @@ class VivaTerminal(models.Model):
                 "The app's word alone is not believed: enter Merchant ID and API Key on the Viva account, so that "
                 "Odoo can ask Viva. Ask an administrator."
             )
-        if account.environment != "custom" and not account.get_base_url().startswith("https://"):
+        base = account.get_base_url()
+        is_safe = base.startswith("https://") or account.environment == "custom"
+        if not (is_safe and self._can_return_to(base)):
             return self.env._(
                 "The app returns only to an address that begins with https://. Ask an administrator to serve Odoo "
                 "by https."
             )
         return ""
+
+    @staticmethod
+    def _can_return_to(base):
+        """Whether the app takes an address below this one."""
+        try:
+            return bool(app.abort_uri(callback=f"{base}/viva/app"))
+        except ValueError:
+            return False
 
     def _fallback(self, operation, protocol):
         """What does an operation in place of a terminal that cannot: "api", or nothing."""
@@ -207,7 +200,7 @@ class VivaTerminal(models.Model):
 
     def _values_of_way(self, protocol):
         """Fields of a transaction that goes by this way."""
-        return {"gateway_id": self.gateway_id.id} if protocol in LAN else {}
+        return {"gateway_id": self.sudo().gateway_id.id} if protocol in LAN else {}
 
     # -- what the till loads ---------------------------------------------------------------------
 

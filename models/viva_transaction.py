@@ -394,7 +394,9 @@ class VivaTransaction(models.Model):
             lambda child: child.origin == "viva" and child.state in ("unknown", "approved")
         )
 
-    @api.depends("state", "reason", "event_id", "is_forced", "is_contradicted", "abort_asked_at")
+    @api.depends(
+        "state", "reason", "event_id", "is_forced", "is_contradicted", "abort_asked_at", "word"
+    )
     @api.depends_context("lang")
     def _compute_message(self):
         for transaction in self:

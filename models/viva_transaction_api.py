@@ -23,7 +23,7 @@ from ..drivers import (
     to_major,
     to_minor,
 )
-from .ledger import in_ledger
+from .ledger import in_ledger, own_cursor
 from .viva_transaction import FINAL_NO, UNSETTLED
 from .viva_transaction_settle import CONTRADICTION_SECONDS, RECHECK_AFTER
 
@@ -41,7 +41,9 @@ class VivaTransaction(models.Model):
         """Reverse (or capture) the parent once. Returns None: the outcome is in the ledger."""
         values = recorded.values
         currency = self.env["res.currency"].browse(values["currency_id"]).name
-        parent_id = self.sudo().browse(values["parent_id"]).viva_transaction_id
+        with own_cursor(self.env) as env:
+            # Perhaps Viva was asked for it a moment ago: not what this request's own cursor remembers.
+            parent_id = env["viva.transaction"].browse(values["parent_id"]).viva_transaction_id
         amount = to_minor(values["amount"], currency)
         reference = values["merchant_reference"]
         call = driver.capture if values["operation"] == "capture" else driver.reverse

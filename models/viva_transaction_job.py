@@ -7,7 +7,9 @@ from odoo import api, fields, models
 
 from .ledger import in_ledger, own_cursor
 from .viva_transaction import UNSETTLED
+from .viva_transaction_lookup import LOOKED_FOR
 from .viva_transaction_settle import AFTER_ABORT, DEADLINE
+from .ways import APP
 
 _logger = logging.getLogger(__name__)
 
@@ -42,6 +44,12 @@ class VivaTransaction(models.Model):
             "|",
             ("state", "in", UNSETTLED),
             "|",
+            "&",
+            "&",
+            ("word", "=", "gateway"),
+            ("state", "=", "approved"),
+            ("sent_at", ">", now - LOOKED_FOR),
+            "|",
             ("recheck_at", "<=", now),
             "&",
             ("is_forced", "=", True),
@@ -58,6 +66,7 @@ class VivaTransaction(models.Model):
             transaction = env["viva.transaction"].browse(transaction_id)
             lapsed = (
                 transaction.state == "unknown"
+                and transaction.protocol != APP  # there only the till could ask for it
                 and transaction.holds_terminal
                 and not transaction.abort_asked_at
                 and transaction._age() > DEADLINE
@@ -97,6 +106,7 @@ class VivaTransaction(models.Model):
         self.check_access("read")
         ids = self.ids
         self.env["viva.event"]._process(ids)
+        self._look(ids)
         self._check(ids, thorough=True)
         self.invalidate_recordset()
         with own_cursor(self.env) as env:

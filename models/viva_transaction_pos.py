@@ -1,7 +1,6 @@
 """What the till may ask about operations that were started, and the Status that answers it."""
 
 import re
-from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
@@ -54,9 +53,10 @@ class VivaTransaction(models.Model):
         return self._statuses(self._mine([("order_uuid", "in", self._read_uuids(order_uuids))]))
 
     @api.model
-    def pos_abort(self, attempt):
+    def pos_abort(self, attempt, unopened=False):
         """Ask Viva to cancel. The answer says whether that is known to have worked.
 
+        :param bool unopened: of the app: this till has not opened it, and has forgotten the address that charges
         :return: Status
         """
         self._require_cashier()
@@ -68,6 +68,9 @@ class VivaTransaction(models.Model):
                 )
             )
         for transaction_id in ids:
+            if unopened is True:
+                self._look(ids)
+                self._never_opened(transaction_id)
             self._abort(transaction_id)
         self._check(ids)
         return self._statuses(ids)[0]
@@ -236,8 +239,7 @@ class VivaTransaction(models.Model):
 
     def _may_be_live(self):
         """Whether the request may still be on the terminal: no end is known, nor was it cancelled long ago."""
-        limit = fields.Datetime.now() - timedelta(seconds=TERMINAL_FREE_AFTER_ABORT)
-        return self.holds_terminal and not (self.abort_asked_at and self.abort_asked_at < limit)
+        return self.holds_terminal and not self._has_surely_lapsed()
 
     def _may_decide(self):
         self.ensure_one()

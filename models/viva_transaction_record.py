@@ -18,6 +18,8 @@ from .ways import APP, LAN
 
 # The device forgets a request after about a minute; UNVERIFIED, hence generous. Seconds.
 TERMINAL_FREE_AFTER_ABORT = 150
+# A terminal in the shop, or the app, ends its request by itself: no answer is waited for longer than 180 s.
+TERMINAL_FREE_AFTER_START = 330
 # Whether a terminal is given free although its request has no known end (see above).
 FREE_UNKNOWN_TERMINAL = True
 # Recording takes milliseconds; whoever needed longer (seconds) looks once more before he sends.
@@ -288,14 +290,12 @@ class VivaTransaction(models.Model):
 
     def _give_terminal_free(self):
         """Of these, give the terminal of those free whose request is unknown and was cancelled long ago; return them."""
-        limit = fields.Datetime.now() - timedelta(seconds=TERMINAL_FREE_AFTER_ABORT)
         stale = self.filtered(
             lambda transaction: (
                 FREE_UNKNOWN_TERMINAL
                 and transaction.holds_terminal
                 and transaction.state == "unknown"
-                and transaction.abort_asked_at
-                and transaction.abort_asked_at < limit
+                and transaction._has_surely_lapsed()
             )
         )
         for transaction in stale:
@@ -305,3 +305,10 @@ class VivaTransaction(models.Model):
             )
         stale.flush_recordset(["holds_terminal"])  # before the next one takes it
         return stale
+
+    def _has_surely_lapsed(self):
+        """Whether it was cancelled so long ago (or, where that is impossible, begun) that no terminal shows it."""
+        limit = fields.Datetime.now() - timedelta(seconds=TERMINAL_FREE_AFTER_ABORT)
+        if self.abort_asked_at and self.abort_asked_at < limit:
+            return True
+        return not self._is_by_cloud() and self._age() > TERMINAL_FREE_AFTER_START

@@ -82,7 +82,7 @@ class VivaTransaction(models.Model):
         kind = CaptureRequest if operation == "capture" else RefundRequest
         parent = self.sudo().browse(values["parent_id"])
         common["parent_session_id"] = parent.session_id
-        if values.get("protocol") in LAN:
+        if values.get("protocol") in (*LAN, APP):
             common |= {
                 "parent_transaction_id": parent.viva_transaction_id or "",
                 "parent_order_code": parent.order_code or "",

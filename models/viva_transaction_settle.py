@@ -7,6 +7,7 @@ from psycopg2.errors import UniqueViolation
 from odoo import api, fields, models
 
 from ..drivers import (
+    CAPABILITIES_OF,
     Asked,
     Operation,
     Outcome,
@@ -38,7 +39,7 @@ class VivaTransaction(models.Model):
     _inherit = "viva.transaction"
 
     @api.model
-    def _settle(self, transaction_id, answer, listed, word="viva"):
+    def _settle(self, transaction_id, answer, listed=(), word="viva"):
         """Read an answer into the ledger. Idempotent. Returns whether the request should now be cancelled.
 
         :param word: whose word the answer is: Viva's, or that of the gateway in the shop
@@ -51,6 +52,9 @@ class VivaTransaction(models.Model):
             verdict, outcome = transaction._weigh(answer, listed)
             if verdict is None:
                 return transaction._settle_nothing(answer)
+            if word == "gateway" and transaction.state == "approved" and not transaction.is_forced:
+                transaction._hear_again(verdict, outcome)
+                return False
             transaction._settle_verdict(verdict, outcome, word)
             return False
 
@@ -79,6 +83,14 @@ class VivaTransaction(models.Model):
             (outcome for outcome in said if judge(asked, outcome) == verdict), said[0]
         )
 
+    def _hear_again(self, verdict, outcome):
+        """The gateway reports about a payment that is approved already: the same again, or something else."""
+        same = verdict.state == "approved" and verdict.approved_amount == to_minor(
+            self.approved_amount, self.currency_id.name
+        )
+        if not same:
+            self._contradict_word(verdict.reason or verdict.message_code, outcome)
+
     def _settle_verdict(self, verdict, outcome, word):
         state, reason = verdict.state, verdict.reason or verdict.message_code
         if state == "approved" and self._is_taken(outcome.transaction_id):
@@ -95,7 +107,7 @@ class VivaTransaction(models.Model):
         if state == "approved":
             values |= self._approval_values(outcome, verdict)
             values |= {"is_contradicted": False, "recheck_at": False, "word": word}
-            values["is_offline"] = getattr(verdict, "offline", False)
+            values["is_offline"] = verdict.offline
         elif state in FINAL_NO and final_no_needs_list(outcome):
             values["recheck_at"] = fields.Datetime.now() + timedelta(seconds=RECHECK_AFTER)
         if self.is_forced:
@@ -259,12 +271,15 @@ class VivaTransaction(models.Model):
             currency=self.currency_id.name,
             merchant_reference=self.merchant_reference,
             parent_transaction_id=self.parent_id.viva_transaction_id or "",
+            untold=CAPABILITIES_OF[self.protocol or "cloud"].untold,
+            transaction_id=self._told_id() if self._is_looked_up() else "",
             partial=bool(self.parent_id) and self.amount < self.parent_id.approved_amount,
         )
 
     def _is_taken(self, viva_transaction_id):
         return bool(
-            self.search_count(
+            viva_transaction_id
+            and self.search_count(
                 [
                     ("viva_transaction_id", "=", viva_transaction_id),
                     ("environment", "=", self.environment),
@@ -285,7 +300,7 @@ class VivaTransaction(models.Model):
         currency = self.currency_id.name
         values = {
             "approved_amount": to_major(verdict.approved_amount, currency),
-            "viva_transaction_id": outcome.transaction_id,
+            "viva_transaction_id": outcome.transaction_id or False,
             "order_code": outcome.order_code or self.parent_id.order_code,
             "authorisation_code": outcome.authorisation_code,
             "rrn": outcome.rrn,

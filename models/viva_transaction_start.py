@@ -4,6 +4,7 @@ from odoo import api, models
 from odoo.exceptions import AccessError, UserError
 
 from ..drivers import VIVA_CURRENCIES, Operation, to_major, to_minor
+from .ledger import own_cursor
 from .refused import Refused
 from .viva_transaction import TAKES_MONEY
 from .viva_transaction_pos import _UUID, MANAGER, _printable
@@ -405,7 +406,7 @@ class VivaTransaction(models.Model):
                 "terminal",
             )
         if via == "api":
-            refusal = parent._refusal_of_api()
+            refusal = parent._refusal_of_api_now()
             if refusal:
                 raise Refused(refusal, "api")
 
@@ -421,8 +422,23 @@ class VivaTransaction(models.Model):
                 "terminal. Ask an administrator."
             )
         if not (self.viva_transaction_id and self.order_code):
+            if self._is_looked_up():
+                return self.env._(
+                    "Viva has not listed this payment yet: without its number nothing is given back. Try again in a "
+                    "few minutes."
+                )
             return self.env._("Viva's number of this payment is not known.")
         return ""
+
+    def _refusal_of_api_now(self):
+        """As `_refusal_of_api`; of a payment without Viva's number the list is read first. Writes nothing itself."""
+        refusal = self._refusal_of_api()
+        has_number = self.viva_transaction_id and self.order_code
+        if not refusal or has_number or not self._is_looked_up():
+            return refusal
+        self._look(self.ids)
+        with own_cursor(self.env) as env:
+            return env["viva.transaction"].browse(self.id)._refusal_of_api()
 
     def _amount_of(self, request, currency, order, parent):
         if currency.name not in VIVA_CURRENCIES:

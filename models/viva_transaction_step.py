@@ -27,6 +27,7 @@ class VivaTransactionStep(models.Model):
             ("read", "Viva's answer"),
             ("abort", "Cancellation"),
             ("event", "Event from Viva"),
+            ("app", "The app's answer"),
             ("person", "Decided by a person"),
             ("alarm", "Alarm"),
         ],

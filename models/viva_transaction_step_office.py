@@ -11,6 +11,7 @@ LOOKS = {
     "accepted": ("fa-check", "info"),
     "read": ("fa-comment-o", "success"),
     "event": ("fa-bell-o", "success"),
+    "app": ("fa-mobile", "info"),
     "abort": ("fa-ban", "warning"),
     "error": ("fa-exclamation-triangle", "warning"),
     "person": ("fa-user", "warning"),

@@ -16,6 +16,7 @@ from ..drivers import (
     final_no_needs_list,
 )
 from .ledger import LOCK_READ, LOCK_SLOT, own_cursor
+from .ways import LAN
 
 _logger = logging.getLogger(__name__)
 
@@ -42,14 +43,22 @@ class VivaTransaction(models.Model):
             transaction = env["viva.transaction"].browse(transaction_id)
             if not transaction._needs_check():
                 return
+            protocol = transaction.protocol if transaction._is_looked_up() else ""
             account = transaction.account_id
             if account.is_foreign_database:
                 return
             account_id = account.id
             connection = self.env["viva.connection"]._store(account)
-            if connection.is_silent(env):
+            if not protocol and connection.is_silent(env):
                 return
-            ask = transaction._question(connection, thorough or bool(transaction.recheck_at))
+            ask = not protocol and transaction._question(
+                connection, thorough or bool(transaction.recheck_at)
+            )
+        if protocol in LAN:
+            self._tend_by_gateway(transaction_id)
+        if protocol:
+            self._look_if_due(transaction_id)
+            return
         with self._read_slot(transaction_id, account_id) as free:
             if not free or not connection.may_ask():
                 return
@@ -100,6 +109,8 @@ class VivaTransaction(models.Model):
             return False
         if self.origin == "viva":
             return self._may_confirm_report()
+        if self.word == "gateway" and self.state == "approved":
+            return True
         is_due = bool(self.recheck_at and self.recheck_at <= fields.Datetime.now())
         return self.state in ("sent", "pending", "unknown") or is_due or self.is_forced
 

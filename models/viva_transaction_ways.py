@@ -66,8 +66,3 @@ class VivaTransaction(models.Model):
         """Whether Viva's cloud knows the session on the terminal."""
         self.ensure_one()
         return self.via == "terminal" and self.protocol in (False, "cloud")
-
-    def _app_addresses(self):
-        """What the till may open on its own device for this operation; nothing unless it is one of the app's."""
-        self.ensure_one()
-        return

@@ -4,6 +4,7 @@ from odoo import models
 
 from ..drivers import to_minor
 from .viva_transaction import GIVES_BACK, TAKES_MONEY
+from .ways import APP, LAN
 
 
 class VivaTransaction(models.Model):
@@ -18,6 +19,10 @@ class VivaTransaction(models.Model):
         if self.is_contradicted and self.is_forced:
             words = self.env._(
                 "Viva reports something else than was decided by hand. Tell a manager."
+            )
+        elif self.is_contradicted and self.word == "gateway":
+            words = self.env._(
+                "Viva lists something else than the terminal has told. Look into Viva's portal; tell a manager."
             )
         elif self.is_contradicted and self.operation in TAKES_MONEY:
             words = self.env._(
@@ -35,12 +40,18 @@ class VivaTransaction(models.Model):
     def _words_sent(self):
         if self.via == "api":
             return self.env._("Asking Viva …")
+        if self.protocol == APP:
+            return self.env._("Opening the viva.com | Terminal app …")
         return self.env._("Sending to terminal %s …", self.terminal_id.display_name)
 
     def _words_pending(self):
         terminal = self.terminal_id.display_name
         if self.abort_asked_at and not self.abort_refused:
+            if self.protocol == APP:
+                return self.env._("Cancelling in the viva.com | Terminal app …")
             return self.env._("Cancelling on terminal %s …", terminal)
+        if self.protocol == APP:
+            return self._words_pending_in_app()
         return {
             "preauth": self.env._("Waiting for the card on terminal %s", terminal),
             "capture": self.env._("Capturing the hold on terminal %s …", terminal),
@@ -48,6 +59,22 @@ class VivaTransaction(models.Model):
             "void": self.env._("Voiding on terminal %s …", terminal),
             "release": self.env._("Releasing the hold on terminal %s …", terminal),
         }.get(self.operation, self.env._("Waiting for the card on terminal %s", terminal))
+
+    def _words_pending_in_app(self):
+        """The app is open on the till's own device, or should be."""
+        if (self.app_answer or {}).get("status"):
+            return self.env._("The app has returned. Asking Viva what became of it …")
+        return self.env._("Waiting for the viva.com | Terminal app on this device")
+
+    def _words_of_gateway_word(self, words):
+        """The terminal has told it; Viva itself has not confirmed it yet."""
+        if self.word != "gateway" or self.is_forced:
+            return words
+        if self.is_offline:
+            return self.env._(
+                "%s · the terminal works offline: the bank has not seen it yet", words
+            )
+        return self.env._("%s · the terminal says; not confirmed by Viva yet", words)
 
     def _words_approved(self):
         if self.operation not in TAKES_MONEY:
@@ -63,6 +90,7 @@ class VivaTransaction(models.Model):
                 card,
             )
         words = self.env._("Approved · %s", card) if card else self.env._("Approved")
+        words = self._words_of_gateway_word(words)
         if self.reversed_amount:
             money = self.currency_id.format(self.reversed_amount)
             words = self.env._("%(approved)s · %(money)s given back", approved=words, money=money)
@@ -118,7 +146,9 @@ class VivaTransaction(models.Model):
 
     def _words_failed(self):
         terminal = self.terminal_id.display_name
-        words = self._words_failed_with_parent() if self.parent_id else ""
+        words = self._words_of_gateway() if self.protocol in LAN else ""
+        if not words and self.parent_id:
+            words = self._words_failed_with_parent()
         return words or {
             "no_card": self.env._("No card was presented in time. Nothing was charged. Try again."),
             "expired": self.env._(
@@ -179,6 +209,9 @@ class VivaTransaction(models.Model):
             ),
             "invalid_amount": self.env._("Viva does not accept this amount. Nothing was charged."),
             "person": self.env._("Marked as not charged by %s.", self.forced_by.name or ""),
+            "app_never_paid": self.env._(
+                "Nothing was paid in the viva.com | Terminal app: Viva lists nothing. Try again."
+            ),
         }.get(
             self.reason,
             self.env._(
@@ -241,6 +274,10 @@ class VivaTransaction(models.Model):
             "answer": self.env._("a contradictory answer"),
             "transaction_id": self.env._("a payment that is booked already"),
         }
+        if self.protocol in LAN and (words := self._words_of_gateway()):
+            return words
+        if self.protocol == APP and self.reason in ("no_callback", "app_unconfirmed"):
+            return self._words_unknown_in_app()
         if self.reason == "reversal":
             return self.env._(
                 "Viva reports that this money was given back. Look into Viva's portal, then decide."
@@ -263,6 +300,17 @@ class VivaTransaction(models.Model):
             "Look at terminal %s: it may have charged the customer. Do not charge the card again; "
             "Viva is being asked.",
             self.terminal_id.display_name,
+        )
+
+    def _words_unknown_in_app(self):
+        if self.reason == "app_unconfirmed":
+            return self.env._(
+                "The app says that it was carried out; Viva has not listed it yet. Do not do it again: Viva is being "
+                "asked."
+            )
+        return self.env._(
+            "The app has not told what became of it. Open viva.com | Terminal and look at its transactions; do not "
+            "charge the card again. Viva is being asked."
         )
 
     def _headline(self):

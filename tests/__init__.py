@@ -16,6 +16,7 @@ from . import (
     test_install,
     test_job,
     test_journal,
+    test_lookup,
     test_office,
     test_onboarding,
     test_operation_rights,

@@ -1,0 +1,244 @@
+"""App-to-App: the viva.com | Terminal app on the till's own device.
+
+The browser opens an address that Odoo has made, and the app returns to another one. Neither proves anything: whoever
+has the address can open it. So what the app says is a hint; Viva's list decides (`viva_transaction_lookup`). The
+address that charges is in one answer only, that of the request which has recorded the attempt: whoever asks again
+gets the ways to look and to cancel, and never one to charge.
+"""
+
+import logging
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+from ..drivers import BadRequest, UnreferencedRefundRequest, app
+from .ledger import in_ledger
+from .viva_transaction import FINAL_NO, UNSETTLED
+from .viva_transaction_api import API_MISSING_AFTER
+from .viva_transaction_settle import DEADLINE
+from .ways import APP
+
+_logger = logging.getLogger(__name__)
+
+KINDS = ("", "abort", "details")
+MOST_CALLS = 12  # returns of the app that are kept of one operation; more is somebody's game
+# The app's screen waits a minute for a card (app-to-app.md, 5). Seconds after the start.
+SCREEN_CLOSED = 90
+# After a no the app may still tell of a success for so long.
+LATE = timedelta(days=1)
+
+ABORTED = -57  # the app's code (app-to-app.md, 4)
+# What opens the app for each operation; a refund without an original has its own.
+_URI = {
+    "sale": app.sale_uri,
+    "preauth": app.preauth_uri,
+    "capture": app.capture_uri,
+    "void": app.cancel_uri,
+    "refund": app.cancel_uri,
+}
+
+
+class VivaTransaction(models.Model):
+    _inherit = "viva.transaction"
+
+    app_answer = fields.Json(
+        readonly=True,
+        copy=False,
+        groups="viva_payments.group_viva_manager",
+        help="What the app has said last: a hint, never a proof.",
+    )
+    app_told_at = fields.Datetime("The app returned at", readonly=True, copy=False)
+    app_calls = fields.Integer(readonly=True, copy=False)
+
+    # -- start -----------------------------------------------------------------------------------
+
+    @api.model
+    def _send_by_app(self, recorded):
+        """Hand the operation to the till, which opens the app. Returns the Status, the only one with its address."""
+        base = self.env["viva.account"].browse(recorded.values["account_id"]).get_base_url()
+        callback = self._app_callback(base, recorded.values["app_token"])
+        request = self._terminal_request(recorded.values)
+        try:
+            is_unreferenced = isinstance(request, UnreferencedRefundRequest)
+            build = app.unreferenced_uri if is_unreferenced else _URI[recorded.values["operation"]]
+            uri = build(request, callback=callback)
+        except ValueError as error:
+            wrong = BadRequest(str(error))
+            return self._settle_error(recorded.id, wrong, "failed", "bad_request")
+        may_decide = self._can_decide()
+
+        def work(env):
+            transaction = env["viva.transaction"].browse(recorded.id)._lock()
+            if transaction.state != "sent":
+                return None  # it was given up meanwhile
+            transaction._move(
+                "pending",
+                kind="accepted",
+                note=env._("Handed to the app on the till's own device."),
+                values={"offered_at": fields.Datetime.now()},
+            )
+            return transaction._status(False, may_decide)
+
+        status = in_ledger(self.env, work)
+        if status:
+            status["app"]["uri"] = uri
+        return status
+
+    @api.model
+    def _app_callback(self, base, token, kind=""):
+        return "/".join(filter(None, [base.rstrip("/"), "viva/app", token, kind]))
+
+    def _app_addresses(self):
+        """What the till may open on its own device for this operation: nothing that charges. None: not by the app."""
+        self.ensure_one()
+        if self.protocol != APP or not self.app_token:
+            return None
+        base, token = self.account_id.get_base_url(), self.app_token
+        addresses = {"uri": "", "foreground": app.foreground_uri(), "details": "", "abort": ""}
+        try:
+            addresses["details"] = app.details_uri(
+                self.merchant_reference, callback=self._app_callback(base, token, "details")
+            )
+            addresses["abort"] = app.abort_uri(callback=self._app_callback(base, token, "abort"))
+        except ValueError as error:
+            # The server's address was changed under an open payment: the app would not return to it.
+            _logger.warning("viva: no address for the app to return to: %s", error)
+        return addresses
+
+    # -- return ----------------------------------------------------------------------------------
+
+    @api.model
+    def _by_app_token(self, token):
+        """The operation whose address this is, or none. In superuser mode."""
+        transactions = self.sudo()
+        if not token or not 20 <= len(token) <= 64 or not token.isascii():
+            return transactions.browse()
+        return transactions.search([("app_token", "=", token)], limit=1)
+
+    @api.model
+    def _note_app_return(self, transaction_id, answer, kind):
+        """Keep what the app says. It decides nothing; told twice, it is kept once. Returns whether it was news."""
+
+        def work(env):
+            transaction = env["viva.transaction"].browse(transaction_id)._lock()
+            said = transaction._read_app_answer(answer, kind)
+            known = transaction.app_answer or {}
+            if said == known.get("last") or transaction.app_calls >= MOST_CALLS:
+                return False
+            own = not said.pop("foreign")
+            kept = {
+                name: known.get(name, "")
+                for name in ("status", "code", "transaction_id", "message")
+            }
+            if own and transaction._outweighs(said, kept):
+                kept = {name: said[name] for name in kept}
+            values = {
+                "app_calls": transaction.app_calls + 1,
+                "app_answer": {**kept, "last": {**said, "foreign": not own}},
+                "app_told_at": fields.Datetime.now(),
+            }
+            if own and kind == "abort" and said["status"] == "fail" and said["code"] != ABORTED:
+                values["abort_refused"] = True
+            late = transaction.state in FINAL_NO and said["status"] == "success" and own
+            if late and transaction._age() < LATE.total_seconds():
+                values["recheck_at"] = fields.Datetime.now()
+            transaction.write(values)
+            words = env._("The app says: %s", said["message"] or said["status"] or "-")
+            if not own:
+                words = env._("The app returned with another payment: not believed.")
+            transaction._step("app", note=words, raw=dict(answer.raw))
+            if transaction.state not in UNSETTLED and not late:
+                return False
+            transaction._tell()
+            env.ref("viva_payments.cron_settle")._trigger()
+            return True
+
+        return in_ledger(self.env, work)
+
+    def _read_app_answer(self, answer, kind):
+        status = answer.status
+        if kind == "abort" and status == "success" and answer.action == "abort":
+            status = "fail"  # what succeeded is the cancellation
+        code = ABORTED if status == "fail" and answer.status == "success" else answer.code
+        return {
+            "kind": kind,
+            "status": status if status in ("success", "fail") else "",
+            "code": code,
+            "transaction_id": answer.transaction_id if status == "success" else "",
+            "message": (answer.message or "")[:200],
+            "foreign": bool(answer.reference) and answer.reference != self.merchant_reference,
+        }
+
+    def _outweighs(self, said, kept):
+        """Whether a new answer of the app replaces an older one. A success outlives every later no."""
+        if said["status"] == "success":
+            return True
+        if said["status"] != "fail" or kept["status"] == "success":
+            return False
+        # That a running payment cannot be cancelled, or is not found yet, is no end of it.
+        if said["kind"] == "abort":
+            return said["code"] == ABORTED
+        if said["kind"] == "details":
+            return self._age() > SCREEN_CLOSED
+        return True
+
+    def _is_app_done(self):
+        """Whether the app itself says that this operation has ended without success."""
+        return (self.app_answer or {}).get("status") == "fail"
+
+    # -- settle ----------------------------------------------------------------------------------
+
+    def _settle_app_in_vain(self, complete, began):
+        """Viva lists nothing of an open operation of the app.
+
+        * The app says no, and the list, read after that, has nothing: no. It is compared again for a day.
+        * The app says yes: never a no. A person decides, if Viva does not.
+        * The app says nothing. The address was opened within a minute or never (the till forgets it), the app's
+          screen closes after another one: after `DEADLINE` nobody can have begun it any more. What Viva does not list
+          by `API_MISSING_AFTER` was not carried out; it is compared again for a day.
+        """
+        said = self.app_answer or {}
+        if self._has_success_event():
+            self._doubt("contradiction" if self._is_app_done() else "no_callback")
+        elif said.get("status") == "success":
+            self._doubt("app_unconfirmed")
+        elif said.get("status") == "fail" and complete and self.app_told_at <= began:
+            state, reason = app.AppAnswer(code=said.get("code")).words
+            self._give_up(state, reason, said.get("message") or "")
+        elif complete and self._age() > API_MISSING_AFTER:
+            self._give_up("failed", "app_never_paid", "")
+        else:
+            self._doubt("no_callback")
+
+    def _doubt(self, reason):
+        if self._age() > DEADLINE and (self.state, self.reason) != ("unknown", reason):
+            self._move("unknown", kind="read", values={"reason": reason, "holds_terminal": False})
+
+    def _give_up(self, state, reason, message):
+        self._move(
+            state,
+            kind="read",
+            note=self.env._("Viva lists nothing of it."),
+            values={"reason": reason, "viva_message": message, "recheck_at": self._next_recheck()},
+        )
+
+    @api.model
+    def _never_opened(self, transaction_id):
+        """The till that was to open the app has not, and forgets the address: nobody else has it. Viva's list is still
+        compared with that for a day."""
+
+        def work(env):
+            transaction = env["viva.transaction"].browse(transaction_id)._lock()
+            is_open = transaction.protocol == APP and transaction.state in ("sent", "pending")
+            if not is_open or transaction.app_calls or transaction._has_success_event():
+                return
+            if transaction.user_id != self.env.user:
+                return
+            transaction._step("person", note=env._("The till has not opened the app."))
+            transaction._move(
+                "cancelled",
+                kind="abort",
+                values={"reason": "never_sent", "recheck_at": transaction._next_recheck()},
+            )
+
+        in_ledger(self.env, work)

@@ -1,0 +1,475 @@
+"""Viva's list as the witness of what a terminal in the shop has told, or not: counted at the simulator."""
+
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo.exceptions import AccessError
+
+from ..drivers import Operation, Outcome, SaleRequest
+from ..models.ledger import in_ledger
+from .common import TERMINAL
+from .test_give_back import GiveBackCase
+
+
+class LookupCase(GiveBackCase):
+    """A terminal that speaks TCP/IP; the gateway is not here, what it would report is told by the test."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        model = cls.env.ref("viva_payments.terminal_model_s900")
+        gateway = cls.env["viva.gateway"].create({"name": "Shop", "company_id": cls.company.id})
+        cls.terminal.write(
+            {
+                "model_id": model.id,
+                "protocol": "tcp",
+                "gateway_id": gateway.id,
+                "lan_host": "192.168.1.20",
+                "lan_port": 8080,
+            }
+        )
+
+    def setUp(self):
+        super().setUp()
+        terminal, ledger = type(self.env["viva.terminal"]), type(self.env["viva.transaction"])
+        for model, name, value in (
+            (terminal, "_gateway_refusal", lambda record: ""),
+            (ledger, "_send_by_gateway", self.offer),
+            (ledger, "_tend_by_gateway", lambda record, transaction_id: None),
+            (ledger, "_abort_by_gateway", lambda record, transaction_id: None),
+        ):
+            self.startPatcher(patch.object(model, name, value))
+        self.offered = []
+
+    @staticmethod
+    def offer(ledger, recorded):
+        in_ledger(
+            ledger.env,
+            lambda env: (
+                env["viva.transaction"].browse(recorded.id)._move("pending", kind="accepted")
+            ),
+        )
+
+    def at_viva(self, transaction, *, action="tap", terminal_id=TERMINAL, card=None, **other):
+        """The terminal charges: Viva's book has a row under the reference. Returns the row's charge.
+
+        :param card: options of the action
+        """
+        before = len(self.simulator.charges())
+        request = SaleRequest(
+            **{
+                "session_id": f"device-{transaction.session_id}-{before}",
+                "terminal_id": terminal_id,
+                "cash_register_id": "device",
+                "amount": round(transaction.amount * 100),
+                "currency": "EUR",
+                "merchant_reference": transaction.merchant_reference,
+                "preauth": transaction.operation == "preauth",
+                **other,
+            }
+        )
+        self.account._driver().start(request)
+        self.simulator.act(action, terminal_id, **(card or {}))
+        self.wait_for(lambda: self.is_done(request.session_id))
+        charges = self.simulator.charges()
+        return charges[-1] if len(charges) > before else None
+
+    def is_done(self, session_id):
+        return isinstance(self.account._driver().read(session_id), Outcome)
+
+    def tell(self, transaction, **other):
+        """What the gateway reports at the end."""
+        values = {
+            "session_id": transaction.session_id,
+            "terminal_id": TERMINAL,
+            "cash_register_id": transaction.cash_register_id,
+            "amount": round(transaction.amount * 100),
+            "success": True,
+            "event_id": 0,
+            "rrn": "123456789012",
+            "stan": "123456",
+            "authorisation_code": "A1B2C3",
+            "card_last4": "0002",
+            **other,
+        }
+        self.env["viva.transaction"]._settle(transaction.id, Outcome(**values), [], word="gateway")
+        return self.transaction(transaction.attempt)
+
+    def lose(self, transaction, reason="connection_lost"):
+        in_ledger(
+            self.env,
+            lambda env: (
+                env["viva.transaction"]
+                .browse(transaction.id)
+                ._move("unknown", kind="read", values={"reason": reason})
+            ),
+        )
+        return self.transaction(transaction.attempt)
+
+    def begin(self, order=None, amount_minor=1999, **values):
+        request, status = self.charge(order, amount_minor, **values)
+        self.assertEqual(status["state"], "pending", status["message"])
+        return request, self.transaction(request["attempt"])
+
+    def later(self, transaction, seconds):
+        """So much time passes for this payment."""
+        moved = {
+            name: transaction[name] - timedelta(seconds=seconds)
+            for name in ("sent_at", "looked_at", "settled_at", "recheck_at", "app_told_at")
+            if transaction[name]
+        }
+        return self.amend(transaction.attempt, **moved)
+
+    def look(self, transaction):
+        """The till asks, as soon as it may."""
+        self.later(transaction, 3600 if transaction.state == "approved" else 30)
+        self.check(transaction.attempt)
+        return self.transaction(transaction.attempt)
+
+    def alarms(self, transaction):
+        return transaction.activity_ids.mapped("summary")
+
+
+class TestLookup(LookupCase):
+    def test_reference_has_room_in_a_frame(self):
+        _request, transaction = self.begin()
+        self.assertRegex(transaction.merchant_reference, "^[0-9a-f]{32}$")
+        self.assertEqual(transaction.merchant_reference, transaction.session_id.replace("-", ""))
+        self.assertEqual((transaction.protocol, transaction.via), ("tcp", "terminal"))
+
+    def test_the_terminals_word_counts_until_viva_confirms(self):
+        request, transaction = self.begin()
+        transaction = self.tell(transaction)
+        status = self.check(request["attempt"])
+        self.assertEqual(
+            (status["state"], status["word"], status["charged"]), ("approved", "gateway", True)
+        )
+        self.assertIn("not confirmed by Viva yet", status["message"])
+        self.assertFalse(transaction.viva_transaction_id)
+        self.assertFalse(transaction.holds_terminal)
+        charge = self.at_viva(transaction)
+        transaction = self.look(transaction)
+        self.assertEqual(
+            (transaction.word, transaction.viva_transaction_id), ("viva", charge["transactionId"])
+        )
+        self.assertTrue(transaction.order_code)
+        self.assertEqual(transaction.transaction_type_id, 5)
+        self.assertEqual(transaction.rrn, "123456789012", "what the terminal has told stays")
+        self.assertNotIn("confirmed", self.check(request["attempt"])["message"])
+        self.assertFalse(self.alarms(transaction))
+        asked = self.requests_to_viva()
+        self.check(request["attempt"])
+        self.assertEqual(self.requests_to_viva(), asked, "nothing more to ask")
+
+    def test_told_twice_it_moves_once(self):
+        _request, transaction = self.begin()
+        steps = len(self.tell(transaction).step_ids)
+        transaction = self.tell(transaction)
+        self.assertEqual(len(transaction.step_ids), steps)
+        transaction = self.tell(transaction, amount=2099, tip=100)
+        self.assertTrue(transaction.is_contradicted)
+        self.assertTrue(self.alarms(transaction))
+
+    def test_what_differs_from_the_terminals_word(self):
+        for number, wrong in enumerate(
+            (
+                {"amount": 2099},
+                {"terminal_id": "16000011"},
+                {"tip": 100},
+                {"card": {"currency": "826"}},
+            )
+        ):
+            with self.subTest(wrong=wrong):
+                self.simulator.reset()
+                _request, transaction = self.begin(
+                    self.make_order(19.99 + number), 1999 + number * 100
+                )
+                transaction = self.tell(transaction)
+                self.at_viva(transaction, **wrong)
+                transaction = self.look(transaction)
+                self.assertEqual((transaction.state, transaction.word), ("approved", "gateway"))
+                self.assertTrue(transaction.is_contradicted)
+                self.assertEqual(
+                    self.alarms(transaction),
+                    ["Viva lists something else than the terminal has told"],
+                )
+                self.look(transaction)
+                self.assertEqual(len(self.alarms(self.transaction(transaction.attempt))), 1)
+
+    def test_lost_answer_is_found(self):
+        request, transaction = self.begin()
+        transaction = self.lose(transaction)
+        status = self.check(request["attempt"])
+        self.assertEqual((status["state"], status["final"]), ("unknown", False))
+        _request, refused = self.charge(self.order_of(transaction))
+        self.assertEqual(refused["reason"], "order_open", "never two charges")
+        charge = self.at_viva(transaction)
+        transaction = self.look(transaction)
+        self.assertEqual((transaction.state, transaction.word), ("approved", "viva"))
+        self.assertEqual(transaction.viva_transaction_id, charge["transactionId"])
+        self.assertEqual(len(self.simulator.charges()), 1)
+
+    def order_of(self, transaction):
+        return self.env["pos.order"].search([("uuid", "=", transaction.order_uuid)])
+
+    def test_lost_answer_found_with_a_difference(self):
+        for number, (wrong, reason) in enumerate(
+            (({"amount": 2099}, "amount"), ({"terminal_id": "16000011"}, "terminal"))
+        ):
+            with self.subTest(wrong=wrong):
+                self.simulator.reset()
+                _request, transaction = self.begin(amount_minor=1999 + number)
+                transaction = self.lose(transaction)
+                self.at_viva(transaction, **wrong)
+                transaction = self.look(transaction)
+                self.assertEqual((transaction.state, transaction.reason), ("unknown", reason))
+
+    def test_charged_twice_is_never_approved(self):
+        _request, transaction = self.begin()
+        transaction = self.lose(transaction)
+        self.at_viva(transaction)
+        self.at_viva(transaction)
+        transaction = self.look(transaction)
+        self.assertEqual((transaction.state, transaction.reason), ("unknown", "twice"))
+
+    def test_another_reference_is_nobodys(self):
+        _request, transaction = self.begin()
+        transaction = self.lose(transaction)
+        self.at_viva(transaction, merchant_reference="of-somebody-else")
+        self.assertEqual(self.look(transaction).state, "unknown")
+
+    def test_absence_never_says_no(self):
+        _request, transaction = self.begin()
+        transaction = self.lose(transaction)
+        for seconds in (200, 700, 3600, 24 * 3600):
+            transaction = self.look(self.later(transaction, seconds))
+            self.assertEqual(transaction.state, "unknown", seconds)
+
+    def test_declined_only_when_nobody_can_try_again(self):
+        _request, transaction = self.begin(self.make_order(99.06), 9906)
+        transaction = self.lose(transaction)
+        self.at_viva(transaction)
+        transaction = self.look(transaction)
+        self.assertEqual(transaction.state, "unknown")
+        transaction = self.look(self.later(transaction, 300))
+        self.assertEqual(transaction.state, "declined")
+        self.assertTrue(transaction.recheck_at)
+
+    def test_paid_after_a_no(self):
+        """The terminal says cancelled, and has charged all the same."""
+        request, transaction = self.begin()
+        transaction = self.tell(transaction, success=False, event_id=1000, amount=0)
+        self.assertEqual(transaction.state, "cancelled")
+        self.assertTrue(transaction.recheck_at)
+        transaction = self.look(self.later(transaction, 120))
+        self.assertEqual(transaction.state, "cancelled")
+        self.assertTrue(transaction.recheck_at, "it is compared again")
+        self.at_viva(transaction)
+        transaction = self.look(self.later(transaction, 700))
+        self.assertEqual((transaction.state, transaction.word), ("approved", "viva"))
+        self.assertIn("Charged after all", self.alarms(transaction))
+        self.assertTrue(self.check(request["attempt"])["charged"])
+
+    def test_rechecks_end(self):
+        _request, transaction = self.begin()
+        transaction = self.tell(transaction, success=False, event_id=1000, amount=0)
+        transaction = self.look(self.later(transaction, 3 * 24 * 3600))
+        self.assertFalse(transaction.recheck_at)
+        asked = self.requests_to_viva()
+        self.look(transaction)
+        self.assertEqual(self.requests_to_viva(), asked)
+
+    def test_offline(self):
+        request, transaction = self.begin()
+        transaction = self.tell(transaction, offline=True)
+        status = self.check(request["attempt"])
+        self.assertEqual((status["word"], status["offline"]), ("gateway", True))
+        self.assertIn("offline", status["message"])
+        transaction = self.look(self.later(transaction, 25 * 3600))
+        self.assertFalse(self.alarms(transaction))
+        transaction = self.look(self.later(transaction, 50 * 3600))
+        self.assertEqual(self.alarms(transaction), ["Viva has not confirmed a payment"])
+        self.assertEqual(transaction.state, "approved", "absence never says no")
+        found = self.env["viva.transaction"].search(
+            [("is_offline", "=", True), ("word", "=", "gateway")]
+        )
+        self.assertIn(transaction, found)
+        self.at_viva(transaction)
+        transaction = self.look(transaction)
+        self.assertEqual((transaction.word, transaction.is_offline), ("viva", True))
+
+    # -- how often ---------------------------------------------------------------------------------
+
+    def test_the_job_reads_a_day_once_for_all(self):
+        told = []
+        for number in range(5):
+            _request, transaction = self.begin(amount_minor=1000 + number)
+            told.append(self.tell(transaction))
+        for transaction in told:
+            self.at_viva(transaction)
+            self.later(transaction, 60)
+        before = self.requests_to_viva()
+        self.run_job()
+        self.assertLessEqual(self.requests_to_viva() - before, 2)
+        self.assertEqual({self.transaction(record.attempt).word for record in told}, {"viva"})
+
+    def test_a_waiting_till_does_not_ask_viva_all_the_time(self):
+        request, transaction = self.begin()
+        before = self.requests_to_viva()
+        for _number in range(10):
+            self.check(request["attempt"])
+        self.assertEqual(self.requests_to_viva(), before, "the gateway tells")
+        self.lose(transaction)
+        self.later(transaction, 30)
+        for _number in range(10):
+            self.check(request["attempt"])
+        self.assertLessEqual(self.requests_to_viva() - before, 2)
+
+    def test_an_event_is_a_hint(self):
+        request, transaction = self.begin()
+        self.at_viva(transaction)
+        before = self.requests_to_viva()
+        self.receive(transaction)
+        self.assertEqual(self.requests_to_viva(), before)
+        self.assertEqual(self.transaction(request["attempt"]).state, "pending")
+        self.assertEqual(self.check(request["attempt"])["state"], "approved")
+
+    def test_a_forged_event_is_no_approval(self):
+        request, transaction = self.begin()
+        self.receive(transaction)
+        self.assertEqual(self.check(request["attempt"])["state"], "pending")
+
+    def receive(self, transaction):
+        self.account.webhook_key = "key"
+        self.env["viva.event"]._receive(
+            self.account,
+            {
+                "EventTypeId": 1796,
+                "MessageId": transaction.session_id,
+                "RecipientId": self.account.merchant_id,
+                "EventData": {"MerchantTrns": transaction.merchant_reference, "StatusId": "F"},
+            },
+        )
+
+    def test_without_keys_it_stays_as_it_is(self):
+        _request, transaction = self.begin()
+        transaction = self.lose(transaction)
+        self.account.sudo().flush_recordset()
+        self.env.cr.execute(
+            "UPDATE viva_account SET api_key = NULL WHERE id = %s", (self.account.id,)
+        )
+        self.account.invalidate_recordset()
+        before = self.requests_to_viva()
+        self.assertEqual(self.look(transaction).state, "unknown")
+        self.assertEqual(self.requests_to_viva(), before)
+
+    def test_silent_viva(self):
+        _request, transaction = self.begin()
+        transaction = self.lose(transaction)
+        self.at_viva(transaction)
+        self.simulator.control("POST", "faults", {"transactions_status": [{"status": 503}] * 2})
+        self.assertEqual(self.look(transaction).state, "unknown")
+
+    # -- what the way cannot do --------------------------------------------------------------------
+
+    def paid_here(self, amount_minor=1999, *, listed=True):
+        """A validated order that the terminal has approved; returns (order, request)."""
+        order = self.make_order(amount_minor / 100)
+        request, transaction = self.begin(order, amount_minor)
+        self.tell(transaction)
+        if listed:
+            self.at_viva(transaction)
+        return self.validate(order, request), request
+
+    def test_refund_through_viva_once_it_is_listed(self):
+        order, sale = self.paid_here(listed=False)
+        refund = self.refund_order(order)
+        _refund, _request, status = self.refund(order, sale, refund=refund)
+        self.assertEqual((status["state"], status["reason"]), ("refused", "api"))
+        self.assertIn("not listed this payment yet", status["message"])
+        self.at_viva(self.transaction(sale["attempt"]))
+        _refund, request, status = self.refund(order, sale, refund=refund)
+        self.assertEqual(
+            (status["state"], status["via"], status["executed"]),
+            ("approved", "api", "void"),
+            status["message"],
+        )
+        self.assertEqual(self.transaction(sale["attempt"]).word, "viva")
+        self.assert_back(1999)
+        self.validate(refund, request)
+        self.assertEqual(refund.payment_ids.viva_state, "proven")
+
+    def test_rights_are_those_of_a_terminal(self):
+        order, sale = self.paid_here()
+        with self.assertRaises(AccessError) as refused:
+            self.refund(order, sale, by=self.cashier)
+        self.assertIn("may not give money back", str(refused.exception))
+        self.assert_back()
+        with self.assertRaises(AccessError):
+            self.refund(order, sale, by=self.refunder, via="api")
+        _refund, _request, status = self.refund(order, sale, by=self.refunder)
+        self.assertEqual(status["state"], "approved", status["message"])
+
+    def test_cashier_voids_on_the_open_order(self):
+        order = self.make_order()
+        request, transaction = self.begin(order)
+        self.tell(transaction)
+        self.at_viva(transaction)
+        _request, status = self.void(request)
+        self.assertEqual((status["state"], status["via"]), ("approved", "api"), status["message"])
+        self.assert_back(1999)
+        _again, status = self.charge(order)
+        self.assertEqual(status["state"], "pending", status["message"])
+
+    def test_what_it_cannot_do_at_all(self):
+        _request, status = self.start("preauth", None, 5000, reference="Table 7")
+        self.assertEqual((status["state"], status["reason"]), ("refused", "ability"))
+        self.assertIn("hold", status["message"])
+        self.assertFalse(self.env["viva.transaction"].search([("operation", "=", "preauth")]))
+        self.method.write(
+            {"viva_installment_ids": [(0, 0, {"amount_from": 1, "installments": 12})]}
+        )
+        _request, status = self.charge(max_installments=3)
+        self.assertEqual((status["state"], status["reason"]), ("refused", "ability"))
+
+    def test_cancelling_is_the_terminals_business(self):
+        request, _transaction = self.begin()
+        status = self.ledger.pos_abort(request["attempt"])
+        self.assertEqual(status["state"], "pending")
+        self.assertFalse(status["can_cancel"])
+        self.assertIn("red key", status["cannot_cancel"])
+        self.assertFalse(status["abort_asked"])
+
+    def test_a_cloud_terminal_cannot_give_it_back_either(self):
+        """It would name a session that Viva's cloud never had."""
+        order, sale = self.paid_here()
+        _refund, _request, status = self.refund(order, sale, terminal_id=self.terminal_2.id)
+        self.assertEqual((status["state"], status["via"]), ("approved", "api"), status["message"])
+        self.assert_back(1999)
+
+    def test_ways_for_the_till(self):
+        (way,) = self.terminal.with_user(self.cashier).viva_ways
+        self.assertEqual((way["protocol"], way["on_device"]), ("tcp", False))
+        self.assertEqual(way["abilities"]["sale"], "")
+        for name in ("preauth", "refund", "abort", "installments"):
+            self.assertTrue(way["abilities"][name], name)
+        self.assertEqual(way["fallback"]["refund"], "api")
+        (way,) = self.terminal_2.with_user(self.cashier).viva_ways
+        self.assertFalse(any(way["abilities"].values()))
+        self.assertEqual(way["fallback"], {})
+        self.assertEqual(
+            set(way["abilities"]),
+            {operation.value for operation in Operation}
+            | {"abort", "installments", "tip", "partial", "unreferenced"},
+        )
+
+    def test_terminal_without_an_abort_gets_free_by_itself(self):
+        _request, transaction = self.begin()
+        transaction = self.amend(transaction.attempt, state="unknown", reason="terminal_silent")
+        self.assertTrue(transaction.holds_terminal)
+        _request, status = self.charge()
+        self.assertEqual(status["reason"], "terminal_busy")
+        self.later(transaction, 400)
+        _request, status = self.charge()
+        self.assertEqual(status["state"], "pending", status["message"])
+        self.assertEqual(self.transaction(transaction.attempt).state, "unknown")
