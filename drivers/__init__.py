@@ -33,9 +33,9 @@ To add a driver (another protocol, another way to a terminal):
 2. Give amounts as minor units, and a final answer as ``Outcome``: fill it through
    ``session.parse_session`` when the protocol speaks Viva's session object. Do not
    decide what is an approval: ``verdict.judge`` does.
-3. Say in ``capabilities`` what it can do. Screens ask that.
-4. Subclass the contract of ``dev/tests/protocol/contract.py`` for it. It passes, or
-   the driver is not finished.
+3. Say in ``capabilities`` what it can do, and what its answers never tell. Screens ask that.
+4. Subclass the contract of ``dev/tests/protocol/contract.py`` for it, with a ``Way`` that makes
+   trouble for it at the simulator. It passes, or the driver is not finished.
 5. Export it here.
 """
 

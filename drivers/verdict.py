@@ -24,7 +24,7 @@ final *no* (:func:`final_no_needs_list`, :func:`judge_no`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -53,7 +53,7 @@ VerdictState = Literal["approved", "declined", "cancelled", "failed", "unknown"]
 
 #: Why an answer cannot be believed; ``""`` when it can. ``answer``: it contradicts itself or
 #: lacks what every approval has; ``transaction_id``: it names the original as the new one;
-#: ``twice``: one session, two different payments.
+#: ``twice``: one session, two different payments; ``reversal``: paid, and given back since.
 Reason = Literal[
     "",
     "session",
@@ -65,6 +65,7 @@ Reason = Literal[
     "answer",
     "transaction_id",
     "twice",
+    "reversal",
 ]
 
 #: ``transactionTypeId`` of a success (section 5.3; refunds by installments, 18, are in the
@@ -111,7 +112,8 @@ class Asked:
     For what has an original: ``parent_transaction_id`` is Viva's id of that, ``partial`` tells
     that a part of its amount was asked for. ``untold``: what the protocol never tells, from
     ``Capabilities.untold``. ``transaction_id``: Viva's id of the new transaction as the device
-    or the app named it, for :func:`judge_entries`; nobody has to believe it.
+    or the app named it, for :func:`judge_entries`; nobody has to believe it. ``booked``: our
+    ledger has it as approved already, by the terminal's word; it may have been given back since.
     """
 
     operation: Operation
@@ -125,6 +127,7 @@ class Asked:
     partial: bool = False
     untold: frozenset[str] = frozenset()
     transaction_id: str = ""
+    booked: bool = False
 
 
 @dataclass(frozen=True)
@@ -343,13 +346,17 @@ def judge_entries(asked: Asked, entries: Iterable[Entry]) -> Verdict | None:
     only has the id that the device named is ours when it carries no reference; under another
     one it is somebody else's payment, and a doubt.
 
+    What was given back again, by the terminal or by somebody in Viva's portal, before we knew of
+    it is a doubt too (``reversal``), unless ``asked.booked``.
+
     ``None``: nothing of ours that has ended. Absence never is a *no*. A *no* tells of attempts
     that failed: the customer may be trying again at this moment, so it counts only once the
     device is done or its time is over, and that is for the caller to know.
     """
+    rows = list(entries)
     ours: list[Entry] = []
     named: list[Entry] = []
-    for entry in entries:
+    for entry in rows:
         if entry.merchant_reference and entry.merchant_reference == asked.merchant_reference:
             ours.append(entry)
         elif _same(entry.transaction_id, asked.transaction_id):
@@ -358,11 +365,18 @@ def judge_entries(asked: Asked, entries: Iterable[Entry]) -> Verdict | None:
     ours += [entry for entry in named if not entry.merchant_reference]
     if not ours:
         return _differs("reference", foreign.transaction_id) if foreign else None
-    moved = [entry for entry in ours if entry.status_id not in ("E", "A")]
-    if len({entry.transaction_id.lower() for entry in moved}) > 1:
-        return _differs("twice", moved[0].transaction_id)
+    moved = {
+        entry.transaction_id.lower(): entry for entry in ours if entry.status_id not in ("E", "A")
+    }
+    if asked.operation not in _MONEY_BACK:
+        # A reversal by the terminal itself may carry the reference of what it reverses.
+        given_back = [name for name, entry in moved.items() if _reverses_one_of(moved, entry)]
+        for name in given_back:
+            del moved[name]
+    if len(moved) > 1:
+        return _differs("twice", next(iter(moved.values())).transaction_id)
     if moved:
-        return _judge_entry(asked, moved[0])
+        return _judge_entry(asked, next(iter(moved.values())), rows)
     missing = asked.transaction_id and not any(
         _same(entry.transaction_id, asked.transaction_id) for entry in ours
     )
@@ -373,7 +387,12 @@ def judge_entries(asked: Asked, entries: Iterable[Entry]) -> Verdict | None:
     )
 
 
-def _judge_entry(asked: Asked, entry: Entry) -> Verdict:
+def _reverses_one_of(moved: Mapping[str, Entry], entry: Entry) -> bool:
+    parent = entry.parent_id.lower()
+    return parent in moved and moved[parent] is not entry and entry.type_id in _GIVEN_BACK
+
+
+def _judge_entry(asked: Asked, entry: Entry, rows: list[Entry]) -> Verdict:
     """Return what one row that is ours and moved something means."""
     found = entry.transaction_id
     if entry.terminal_id not in ("", asked.terminal_id):
@@ -396,6 +415,12 @@ def _judge_entry(asked: Asked, entry: Entry) -> Verdict:
     )
     if not found or strange or entry.status_id not in _ENDED[asked.operation]:
         return _differs("answer", found)
+    given_back = entry.status_id in ("R", "X") or any(
+        _same(row.parent_id, found) and row.type_id in _GIVEN_BACK and row.status_id != "E"
+        for row in rows
+    )
+    if given_back and not asked.booked:
+        return _differs("reversal", found)
     return Verdict(
         state="approved",
         message_code="approved",

@@ -586,9 +586,53 @@ def test_entries_that_differ(changes, reason):
     assert (verdict.state, verdict.reason, verdict.approved_amount) == ("unknown", reason, 0)
 
 
-@pytest.mark.parametrize("changes", [{"terminal_id": ""}, {"status_id": "R"}, {"status_id": "X"}])
+@pytest.mark.parametrize("changes", [{"terminal_id": ""}, {"status_id": "M"}, {"status_id": "MI"}])
 def test_entries_that_are_fine(changes):
     assert judge_entries(ASKED, [replace(ROW, **changes)]).state == "approved"
+
+
+VOID = replace(ROW, transaction_id="void", parent_id=ROW.transaction_id.upper(), type_id=7)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [replace(ROW, status_id="X")],
+        [replace(ROW, status_id="R")],
+        [replace(ROW, status_id="X"), VOID],
+        [ROW, VOID],
+        [VOID, replace(ROW, status_id="X")],
+        [ROW, replace(VOID, merchant_reference="another")],
+        [ROW, replace(VOID, merchant_reference="", type_id=4)],
+    ],
+)
+def test_entries_that_were_given_back(entries):
+    """Nobody takes for paid what went back before it was known; what is booked stays booked."""
+    verdict = judge_entries(ASKED, entries)
+    assert (verdict.state, verdict.reason, verdict.approved_amount) == ("unknown", "reversal", 0)
+    assert verdict.transaction_id == ROW.transaction_id
+    verdict = judge_entries(replace(ASKED, booked=True), entries)
+    assert (verdict.state, verdict.approved_amount) == ("approved", 1250)
+
+
+def test_entries_with_a_reversal_that_is_none():
+    assert judge_entries(ASKED, [ROW, replace(VOID, status_id="E")]).state == "approved"
+    assert judge_entries(ASKED, [VOID]).reason == "type", "without the sale it is ours all the same"
+    assert judge_entries(ASKED, [ROW, replace(VOID, parent_id="else")]).reason == "twice"
+    assert judge_entries(ASKED, [ROW, replace(VOID, type_id=5)]).reason == "twice"
+    own = replace(ROW, parent_id=ROW.transaction_id)
+    assert judge_entries(ASKED, [own]).state == "approved"
+
+
+def test_entries_of_a_hold_that_was_released():
+    asked = replace(ASKED, operation=Operation.PREAUTH)
+    held = replace(ROW, type_id=1)
+    assert judge_entries(asked, [held]).state == "approved"
+    assert judge_entries(asked, [replace(held, status_id="C")]).state == "approved"
+    assert judge_entries(asked, [replace(held, status_id="X")]).reason == "reversal"
+    assert judge_entries(replace(asked, booked=True), [replace(held, status_id="X")]).state == (
+        "approved"
+    )
 
 
 def test_entries_with_a_tip():
