@@ -1,5 +1,9 @@
 """The app viva.com | Terminal as another app on the device sees it: a URI comes in, a callback is opened (app-to-app
-reference, 2 to 4 and 9). ``/app?uri=…`` plays it for people; ``&terminal=…`` names the terminal, else 16000010.
+reference, 2 to 4 and 9).
+
+``/app?uri=…`` plays it for people. Further parameters: ``terminal`` (else the option ``device``, 16000010); ``act``, with which
+the page acts by itself as soon as the request is shown (``approve``, ``cancel``, … below) and returns quickly; any option of
+the action (``twice=1``, ``delay_ms=3000``, ``card=amex``); ``back=1``: where no callback is opened, one step back in history.
 
 The control API (all POST, JSON):
 
@@ -83,6 +87,7 @@ class AppOptions:
     abort_callback: str = "abort"  # whose callback an abort opens: "abort", "sale" or "both"
     abort_ignored: bool = False  # the card was read: the payment goes on
     details: bool = True  # the app knows transactionDetails (Android)
+    device: str = DEVICE  # the terminal that the app runs on, unless another one is named
 
     def update(self, values: Mapping[str, Any]) -> None:
         known = {item.name for item in fields(self)}
@@ -128,7 +133,7 @@ class App:
 
     def show(self, uri: str, terminal_id: str | None = None) -> Opened:
         """Take a URI; the same one again, while it is on the screen, is the same request."""
-        terminal = self.world.terminals.get(terminal_id or DEVICE)
+        terminal = self.world.terminals.get(terminal_id or self.options.device)
         if terminal is None:
             raise NotPossible("There is no such terminal.")
         for known in self.opened.values():
@@ -249,17 +254,9 @@ class App:
         return next((row for row in rows if row.merchant_reference == reference), None)
 
     def _abort(self, opened: Opened) -> None:
-        running = next(
-            (
-                other
-                for other in reversed(list(self.opened.values()))
-                if other.terminal is opened.terminal
-                and other.callbacks is None
-                and other.session is not None
-                and other.session.state is State.SHOWN
-            ),
-            None,
-        )
+        running = self._running(opened.terminal)
+        if running is not None and running.session and running.session.state is not State.SHOWN:
+            running = None
         if running is None or self.options.abort_ignored:
             self._done(opened, None, UNEXPECTED)
             return
@@ -277,6 +274,13 @@ class App:
             opened.callbacks = told if which == "sale" else [*own, *told]
         if which == "abort":
             running.callbacks = []
+
+    def _running(self, terminal: Terminal) -> Opened | None:
+        """What the app has on its screen."""
+        for opened in reversed(list(self.opened.values())):
+            if opened.terminal is terminal and opened.callbacks is None and opened.session:
+                return opened
+        return None
 
     # -- what people do ----------------------------------------------------------------------------------------------
 
@@ -507,8 +511,10 @@ class App:
         currency = self.world.settings.currency or "978"
         needs_choice = session is not None and session.operation.without_card and state == "shown"
         callbacks = opened.callbacks or []
+        running = self._running(opened.terminal)
         return {
             "key": opened.key,
+            "running": running.key if running else None,
             "uri": opened.uri,
             "at": opened.at,
             "action": opened.action,

@@ -19,7 +19,7 @@ simulator listens). A terminal that exists already keeps its memory and gets a (
                     and knows no session of before; what it charges is on that id. ``""``: the right one is back
 ``restart``         (order) true: the app on the device starts again, see the protocols
 ``sync_offline``    (order) true: what was approved without network reaches the acquirer now
-``new_certificate`` (order) true: the device makes itself a new certificate
+``new_certificate`` (order) true: the device makes itself a new certificate; else it keeps one, over ``reset`` too
 ==================  ======================================================================================================
 """
 
@@ -115,9 +115,16 @@ class Lan:
         self.host = host
         self.port = port
         self.scheme = scheme
-        self.certificate = Certificate(terminal.terminal_id) if scheme == "https" else None
-        self._own_certificate = self.certificate
+        self.certificate = self._own() if scheme == "https" else None
         self._listener: socket.socket | None = None
+
+    def _own(self, *, new: bool = False) -> Certificate:
+        """The device's certificate. It outlives a reset, as a device keeps it."""
+        known = self.world.certificates
+        name = self.terminal.terminal_id
+        if new or name not in known:
+            known[name] = Certificate(name)
+        return known[name]
 
     # -- what the protocols do ---------------------------------------------------------------------------------------
 
@@ -181,25 +188,23 @@ class Lan:
         self.options.update(values)
         if self.options.swap != swap:
             self._forget()
-            await self._change_certificate(back=not self.options.swap)
+            await self._change_certificate()
         if values.get("restart"):
             self.terminal.lose()
             self._forget()
         if values.get("sync_offline"):
             self.terminal.forward()
         if values.get("new_certificate"):
-            await self._change_certificate(back=False)
+            await self._change_certificate(new=True)
         if self.options.listening != (self._listener is not None):
             await self._reopen()
         self.world.touch()
 
-    async def _change_certificate(self, *, back: bool) -> None:
-        if self.certificate is None:
-            return
-        self.certificate = self._own_certificate if back else Certificate(self.tid)
-        if not self.options.swap:
-            self._own_certificate = self.certificate
-        await self._reopen()
+    async def _change_certificate(self, *, new: bool = False) -> None:
+        if self.certificate is not None:
+            swapped = self.options.swap
+            self.certificate = Certificate(swapped) if swapped else self._own(new=new)
+            await self._reopen()
 
     def address(self) -> dict[str, Any]:
         return {

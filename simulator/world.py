@@ -12,6 +12,7 @@ from .app_to_app import App
 from .cards import NumberSource
 from .clock import Clock
 from .faults import Faults
+from .lan import Certificate
 from .ledger import Ledger, Transaction
 from .session import Session
 from .settings import Settings
@@ -90,6 +91,7 @@ class Action:
 class World:
     def __init__(self) -> None:
         self.host = "127.0.0.1"  # where terminals with a LAN server listen
+        self.certificates: dict[str, Certificate] = {}  # of terminals; a device keeps its own
         self.clock = Clock()
         self.numbers = NumberSource()
         self.merchants = {merchant.merchant_id: merchant for merchant in MERCHANTS}
@@ -118,7 +120,7 @@ class World:
             self.add_terminal(terminal_id, MERCHANTS[owner].merchant_id, status_id, source_code)
 
     def reset(self, keep_webhooks: bool = False) -> None:
-        """Forget everything but the tokens, which stay good as they would at Viva."""
+        """Forget everything but the tokens, which stay good as they would at Viva, and the devices' certificates."""
         for task in self._tasks:
             task.cancel()
         self._close_lan()

@@ -5,6 +5,9 @@ import { element, money } from "./live.js";
 const query = new URLSearchParams(location.search);
 const uri = query.get("uri") || "";
 const terminalId = query.get("terminal") || undefined;
+// For those who cannot click here: the page acts by itself.
+const ownAct = query.get("act");
+const OWN = new Set(["uri", "terminal", "act", "back"]);
 const remembered = `app ${terminalId || ""} ${uri}`;
 const byId = (name) => document.getElementById(name);
 const LATE_MS = 5000;
@@ -47,6 +50,7 @@ const svg = (markup) => {
 async function ask(method, path, body) {
     const response = await fetch(`/control/app${path}`, {
         method,
+        cache: "no-store", // a page that is gone back to would read how it stood then
         headers: { "Content-Type": "application/json" },
         body: body && JSON.stringify(body),
     });
@@ -206,20 +210,37 @@ async function openCallback() {
 }
 
 async function goBack() {
+    if (!leaving && !view.callback && query.get("back") === "1") {
+        leaving = true;
+        history.back();
+    }
     if (leaving || !view.callback) {
         draw();
         return;
     }
     leaving = true;
     draw();
-    await pause(view.delay_ms || 900);
+    await pause(view.delay_ms || (ownAct ? 50 : 900));
     await openCallback();
 }
 
 // ---- what people do ----
 
+/** A parameter of the page's address as an option: 1 and true say yes, digits are a number. */
+function option(text) {
+    if (text === "1" || text === "true") {
+        return true;
+    }
+    return /^\d{2,9}$/.test(text) ? Number(text) : text;
+}
+
 function wishes() {
     const wanted = { card };
+    for (const [name, text] of query) {
+        if (!OWN.has(name)) {
+            wanted[name] = option(text);
+        }
+    }
     const ticked = (name) => document.querySelector(`[data-option=${name}]`).checked;
     for (const name of ["twice", "raw", "without_reference"]) {
         if (ticked(name)) {
@@ -264,7 +285,11 @@ async function act(action) {
 
 async function take() {
     view = await ask("POST", "/show", { uri, terminalId });
-    sessionStorage.setItem(remembered, view.key);
+    if (view.action === "foreground" && view.running) {
+        view = await ask("GET", `/${view.running}`); // the app comes to the front with what it has
+    } else {
+        sessionStorage.setItem(remembered, view.key);
+    }
     pick = view.choices[0]?.transactionId || null;
     draw();
     if (view.state === "final") {
@@ -272,19 +297,23 @@ async function take() {
     }
 }
 
-/** A page that is loaded again goes on with its request; only on demand it is a new one. */
+/** A page that is loaded again or gone back to goes on with its request; opened anew, the app is asked anew. */
 async function begin() {
     if (!uri) {
         draw();
         return;
     }
-    const key = sessionStorage.getItem(remembered);
+    const how = performance.getEntriesByType("navigation")[0]?.type;
+    const key = how === "navigate" ? null : sessionStorage.getItem(remembered);
     try {
         view = key && (await ask("GET", `/${key}`).catch(() => null));
         if (view) {
             draw();
         } else {
             await take();
+            if (ownAct && view.state === "shown") {
+                await act(ownAct);
+            }
         }
     } catch (error) {
         say(error.message);

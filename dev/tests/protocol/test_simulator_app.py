@@ -270,6 +270,8 @@ def test_details_and_foreground(device):
     gone = told(device.open(uri("transactionDetails", clientTransactionId="other")))
     assert gone["status"] == "fail"
     assert device.open(uri("foreground", callback=""))["callbacks"] == []
+    held = device.open(action="hold")
+    assert device.open(uri("foreground", callback=""))["running"] == held["key"]
     assert device.simulator.control("GET", "violations") == []
 
 
@@ -299,6 +301,11 @@ def test_the_simulator_can_deliver(device):
         device.open(action="dance")
     with pytest.raises(ControlError):
         device.post("options", nonsense=1)
+
+
+def test_the_app_runs_on_another_terminal(device):
+    device.post("options", device=TERMINAL_2)
+    assert told(device.open())["tid"] == TERMINAL_2
 
 
 def test_the_page(simulator):

@@ -10,7 +10,7 @@ import uuid
 from datetime import datetime
 
 import pytest
-from simulator_process import ControlError, until
+from simulator_process import ControlError, SimulatorProcess, until
 from webhook_receiver import receiving
 
 TERMINAL = "16000030"
@@ -146,6 +146,8 @@ def test_https_with_a_certificate_of_its_own(simulator):
     renewed = till.set(new_certificate=True)
     assert renewed["fingerprint"] != fingerprint and renewed["port"] == till.address["port"]
     assert till.read()["state"] == "SUCCESS"
+    simulator.control("POST", "reset")
+    assert Till(simulator, scheme="https").address["fingerprint"] == renewed["fingerprint"]
 
 
 def test_people_refuse_and_a_refusal_can_be_ordered(till):
@@ -402,6 +404,26 @@ def test_away_and_back_and_gone_with_reset(till):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((till.address["host"], till.address["port"]), 2)
     assert all(terminal["lan"] is None for terminal in till.simulator.control("GET", "terminals"))
+
+
+def test_the_process_ends_with_open_connections():
+    process = SimulatorProcess()
+    till = Till(process, scheme="https")
+    tcp = process.control("POST", "terminals", {"terminalId": "16000040", "lan": "tcp"})
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    till.sale()
+    with (
+        socket.create_connection((tcp["host"], tcp["port"]), 5) as one,
+        socket.create_connection((till.address["host"], till.address["port"]), 5) as line,
+        context.wrap_socket(line) as two,
+    ):
+        assert one.recv(4) == b"0014"
+        two.sendall(b"GET /pos/v1/sessions/x HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert two.recv(4096)
+        began = time.monotonic()
+        assert process.stop() == 0
+        assert time.monotonic() - began < 3
 
 
 def test_silence_and_cors(till):
