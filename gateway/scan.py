@@ -7,20 +7,16 @@ neither started nor disturbed by that. Addresses outside private networks are ne
 from __future__ import annotations
 
 import contextlib
-import http.client
 import ipaddress
-import json
 import socket
-import ssl
 import threading
-import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from .problems import Problem
-from .viva import transport
+from .viva import drivers, local, transport
 
 #: Ports that the references name: Viva's default for TCP, and those seen for the Local API.
 PORTS = (8080, 9564)
@@ -89,17 +85,18 @@ def own_addresses() -> list[str]:
 def scan(
     where: Iterable[Network],
     skip: Iterable[tuple[str, int]] = (),
-    ports: Iterable[int] = PORTS,
+    ports: Iterable[int] = (),
     found: Callable[[Found], None] = lambda item: None,
     over: threading.Event | None = None,
 ) -> list[Found]:
     """Look at every address of the networks.
 
     :param skip: where a payment is under way
+    :param ports: none: :data:`PORTS`
     :param found: called with each terminal as it is found, from other threads
     :param over: set to end early
     """
-    skip, ports = set(skip), list(ports)
+    skip, ports = set(skip), list(ports) or list(PORTS)
     result: list[Found] = []
     lock = threading.Lock()
 
@@ -135,38 +132,20 @@ def probe(host: str, port: int) -> Found | None:
     if greeting:
         ready = greeting[:4].isdigit() and greeting[4:9] == b"|810|"
         return Found(host, port, "tcp") if ready else None
-    for scheme in ("https", "http"):
-        if _is_local(scheme, host, port):
-            fingerprint = ""
-            if scheme == "https":
-                with contextlib.suppress(Exception):
-                    fingerprint = transport.fingerprint_of(host, port, READY_S)
-            return Found(host, port, "local", scheme, fingerprint)
-    return None
+    return _local("https", host, port) or _local("http", host, port)
 
 
-def _is_local(scheme: str, host: str, port: int) -> bool:
-    """Does it answer like the Local API about a session that cannot exist?
-
-    A web server of another kind answers 404 as well, so the answer must be an object with a state.
-    """
-    line: http.client.HTTPConnection
-    if scheme == "https":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # only looked at: nothing is believed or sent
-        line = http.client.HTTPSConnection(host, port, timeout=READY_S, context=context)
-    else:
-        line = http.client.HTTPConnection(host, port, timeout=READY_S)
+def _local(scheme: str, host: str, port: int) -> Found | None:
+    """Does it answer like the Local API about a session that cannot exist?"""
     try:
-        line.request(
-            "GET", f"/pos/v1/sessions/{uuid.uuid4()}", headers={"Accept": "application/json"}
-        )
-        answer = line.getresponse()
-        body = answer.read(65536)
-        data = json.loads(body)
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
-    finally:
-        line.close()
-    return answer.status in (200, 400, 404) and isinstance(data, dict) and "state" in data
+        fingerprint = ""
+        carrier = transport.DirectTransport()
+        if scheme == "https":
+            fingerprint = transport.fingerprint_of(host, port, READY_S)
+            carrier = transport.PinnedTransport(fingerprint)
+        address = local.LocalAddress(scheme, host, port)
+        if not local.LocalDriver(carrier, address, read_timeout=READY_S).probe():
+            return None  # a web server of another kind, which answers 404 as well
+    except (drivers.VivaError, transport.ConnectFailed, ValueError):
+        return None
+    return Found(host, port, "local", scheme, fingerprint)

@@ -27,7 +27,7 @@ from .version import version
 from .viva import drivers, wire
 
 #: Reports in one call; Odoo takes 200, and 512 KiB.
-MOST_REPORTS = 100
+MOST_REPORTS = 50
 #: Without the websocket: seconds between calls while a payment runs, and for how long after it.
 BUSY_S, BUSY_FOR_S = 2.0, 600.0
 #: Bounds of what Odoo may say about the time between two calls.
@@ -155,7 +155,10 @@ class Service:
         """Take answers that only this process can take, then tell what is left to tell."""
         for worker in self._workers.values():
             worker.stop()
-        if any(worker.busy for worker in self._workers.values()):
+        end = clock.now() + 0.5
+        for worker in self._workers.values():
+            worker.join(max(0.0, end - clock.now()))
+        if any(worker.busy and worker.is_alive() for worker in self._workers.values()):
             get().info("Waiting for the payments that only this process can see to their end.")
         while any(worker.is_alive() for worker in self._workers.values()):
             try:
@@ -214,7 +217,9 @@ class Service:
         )
         self._take_terminals(listed)
         for session in new:
-            if self._stopping.is_set():
+            if session.session_id in aborts:
+                self._journal.not_started(session.session_id, "expired")
+            elif self._stopping.is_set():
                 words = "The gateway in the shop is being stopped; try again."
                 error = wire.error_to_json(drivers.Unavailable(words))
                 self._journal.refused(session.session_id, error)

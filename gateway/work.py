@@ -14,11 +14,11 @@ What an answer to "how is the session?" means follows section 5.3 of the Local A
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +27,7 @@ from . import clock, store, terminals
 from .log import get
 from .store import Session, Store
 from .terminals import Terminal
-from .viva import drivers, transport, wire
+from .viva import drivers, local, transport, wire
 
 #: Seconds between reads: at first, and then.
 QUICK_S, POLL_S = 0.3, 1.0
@@ -37,12 +37,14 @@ DEADLINE_S = terminals.ANSWER_S
 LATE_S = 15 * 60.0
 #: Seconds for which a reachable terminal has to say "no such session" to be believed.
 UNHEARD_S = 10.0
-#: That belief needs that it could not have forgotten: the start is younger than this.
-FRESH_S = 60.0
+#: And it has to say so soon after the start: later it may have been started anew and forgotten.
+FRESH_S = 30.0
 #: An aborted session leaves the terminal after that, whatever it says (Odoo waits 150 s).
 ABORTED_S = 140.0
 #: Seconds between looks at an idle terminal. A TCP terminal has one connection: rarely.
 LOOK_S = {"local": 60.0, "tcp": 600.0}
+#: Characters of an outcome: fifty of them have to fit into one call to Odoo.
+LARGEST_ANSWER = 8000
 #: After a disk that is full, or a defect.
 PAUSE_S = 1.0
 
@@ -244,8 +246,9 @@ class Worker(threading.Thread):
                 if fingerprint != terminal.fingerprint:
                     words = "It shows another certificate than the confirmed one."
                     return self._note(False, words, fingerprint=fingerprint)
-            if terminal.recalls:
-                self._reach().read(str(uuid.uuid4()))
+            driver = self._reach()
+            if isinstance(driver, local.LocalDriver):
+                driver.probe()  # some may answer a bare 404: that is an answer
             else:
                 greet(terminals.resolve(terminal), terminal.port)
         except (drivers.VivaError, transport.ConnectFailed, OSError) as error:
@@ -381,7 +384,7 @@ class Worker(threading.Thread):
             deadline=now + max(30.0, DEADLINE_S - age),
             sure=session.state != store.STARTED,
             lost=session.state == store.LOST,
-            fresh=session.same_boot and age < FRESH_S,
+            fresh=session.same_boot,
             aborted_at=now - age if session.aborted else None,
         )
         if not session.same_boot:
@@ -437,7 +440,10 @@ class Worker(threading.Thread):
             self._news()
 
     def _finish(self, watch: _Watch, answer: drivers.Outcome) -> None:
-        self._journal.outcome(watch.session_id, wire.answer_to_json(answer))
+        data = wire.answer_to_json(answer)
+        if len(json.dumps(data)) > LARGEST_ANSWER:
+            data["raw"] = {}  # the fields that count have limits of their own
+        self._journal.outcome(watch.session_id, data)
         self._drop(watch)
         told = answer.terminal_id or answer.tid
         words = ""
@@ -454,7 +460,7 @@ class Worker(threading.Thread):
             watch.missing_since = now
         if now - watch.missing_since < UNHEARD_S or watch.lost:
             return None
-        if watch.sure or not watch.fresh:
+        if watch.sure or not watch.fresh or watch.missing_since > watch.began + FRESH_S:
             # It knew it once, or may have: an app that was restarted forgets. Nobody can tell.
             return self._lose(watch, "session_lost", final=False)
         words = "The terminal did not get the request: it answers, and does not know the payment."
@@ -500,19 +506,10 @@ class Worker(threading.Thread):
             self._note(False, _words(error))
 
 
-def greet(address: str, port: int, wait: float = 0.0) -> bytes:
-    """Connect to a TCP terminal and close again: nothing is sent. Return its greeting, if it came in time.
-
-    :raises OSError: no connection
-    """
-    with socket.create_connection((address, port), terminals.CONNECT_S) as line:
-        if not wait:
-            return b""
-        line.settimeout(wait)
-        try:
-            return line.recv(64)
-        except OSError:
-            return b""
+def greet(address: str, port: int) -> None:
+    """Connect to a TCP terminal and close again: nothing is sent. :raises OSError: no connection"""
+    with socket.create_connection((address, port), terminals.CONNECT_S):
+        pass
 
 
 def _can(able: drivers.Capabilities, request: drivers.StartRequest) -> bool:

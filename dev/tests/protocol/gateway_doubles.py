@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,10 +23,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from doubles import SocketServer
+
+from gateway.store import Identity, Store
 
 ROOT = Path(__file__).resolve().parents[3]
 RAW = serialization.Encoding.Raw
 CODE = "7KQ4-2M8P-XW3T"
+TERMINAL = "16000010"
+REFERENCE = "5f0d3c1e8f524d0b9c3c0c1b7c2a9b11"
 
 
 def until(check, seconds=5.0):
@@ -39,6 +45,35 @@ def until(check, seconds=5.0):
 
 def public_bytes(private):
     return private.public_key().public_bytes(RAW, serialization.PublicFormat.Raw)
+
+
+def sale(**more):
+    return {
+        "kind": "sale",
+        "session_id": str(uuid.uuid4()),
+        "terminal_id": TERMINAL,
+        "cash_register_id": "till-1",
+        "amount": 2550,
+        "currency": "EUR",
+        "merchant_reference": "POS-00042-001",
+        **more,
+    }
+
+
+def introduce(folder, odoo):
+    """Write an identity that ``odoo`` knows, as pairing does."""
+    private = Ed25519PrivateKey.generate()
+    odoo.gateway_key = private.public_key()
+    raw = private.private_bytes(
+        serialization.Encoding.Raw,
+        serialization.PrivateFormat.Raw,
+        serialization.NoEncryption(),
+    )
+    journal = Store(folder / "gateway.sqlite")
+    journal.pair(
+        Identity(odoo.url, "", odoo.uid, odoo.channel, "Shop A", raw, public_bytes(odoo.private))
+    )
+    journal.close()
 
 
 class _Server:
@@ -409,6 +444,46 @@ class Device(_Server):
             "loopback": True,
             **more,
         }
+
+
+class TcpDevice(SocketServer):
+    """A terminal of the TCP/IP protocol: greets, takes a sale, answers when ``release`` is set."""
+
+    def __init__(self, tid="16000010"):
+        self.tid = tid
+        self.charges = []
+        self.release = threading.Event()
+        self.release.set()
+        super().__init__(self._talk)
+
+    def _talk(self, line, number):
+        line.sendall(b"0014|810|00|000032")
+        head = line.recv(4, socket.MSG_WAITALL)
+        if not head:
+            return  # only a look
+        fields = line.recv(int(head), socket.MSG_WAITALL).decode().split("|")
+        self.charges.append(fields[4])
+        while not self.release.wait(0.02):
+            if self.finished.is_set():
+                return
+        fields = [
+            *("000065", "210", "00", "00", "Contactless/None~RRN:432910000123", "VISA"),
+            *("400000******0002", "000123", "181644", "000001", fields[5], "1010"),
+            *("00", "00", "00", "00", "00", "00", f"{self.tid:>12}"),
+        ]
+        body = "".join("|" + field for field in fields)
+        line.sendall(f"{len(body):04d}{body}".encode())
+
+    def cut(self):
+        """Somebody pulls the cable of every connection."""
+        for line in list(self._open):
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    def entry(self, **more):
+        """This terminal as Odoo lists it."""
+        entry = Device.entry(self, scheme="", platform="prolin")
+        return {**entry, "protocol": "tcp", **more}
 
 
 class Process:
