@@ -274,6 +274,7 @@ class Worker(threading.Thread):
                 self._resume(known)
             return None
         if session_id in self._dropped or clock.now() > session.until:
+            self._dropped.discard(session_id)
             self._journal.not_started(session_id, "expired")
             return self._news()
         try:
@@ -344,10 +345,14 @@ class Worker(threading.Thread):
     # -- abort -----------------------------------------------------------------------
 
     def _abort(self, session_id: str, register: str) -> None:
+        if session_id not in self._dropped:
+            return None  # it was dropped before it got to the terminal
         self._dropped.discard(session_id)
         watch = self._watches.get(session_id)
         if watch is None:
-            return
+            error = drivers.NotFound("It is not on the terminal any more.")
+            self._journal.aborting(session_id, wire.error_to_json(error))
+            return self._news()
         self._journal.abort_asked(session_id)
         data: Mapping[str, Any] = {"words": ""}
         try:
@@ -361,7 +366,7 @@ class Worker(threading.Thread):
             watch.aborted_at = clock.now()
         self._journal.aborting(session_id, data)
         watch.next_at = clock.now()
-        self._news()
+        return self._news()
 
     # -- watch -----------------------------------------------------------------------
 

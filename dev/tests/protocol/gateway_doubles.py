@@ -25,6 +25,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from doubles import SocketServer
 
+from gateway import service
+from gateway.config import Config
+from gateway.problems import Problem
 from gateway.store import Identity, Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -520,3 +523,30 @@ class Process:
     def stop(self, seconds=20):
         self.process.terminate()
         return self.end(seconds)
+
+
+class Running:
+    """A gateway in a thread of this process."""
+
+    def __init__(self, folder):
+        self.service = service.Service(Config(state=folder))
+        self.problem = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            self.service.run()
+        except Problem as problem:
+            self.problem = problem
+
+    def stop(self):
+        self.service.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.stop()

@@ -1,44 +1,24 @@
 """The gateway as a whole, in this process: an Odoo and a terminal on real sockets, no simulator."""
 
 import statistics
-import threading
 import time
 import uuid
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from gateway_doubles import REFERENCE, TERMINAL, Device, Odoo, TcpDevice, introduce, sale, until
+from gateway_doubles import (
+    REFERENCE,
+    TERMINAL,
+    Device,
+    Odoo,
+    Running,
+    TcpDevice,
+    introduce,
+    sale,
+    until,
+)
 
 from gateway import scan, service, work
-from gateway.config import Config
-from gateway.problems import Problem
-
-
-class Running:
-    """A gateway in a thread of this process."""
-
-    def __init__(self, folder):
-        self.service = service.Service(Config(state=folder))
-        self.problem = None
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        try:
-            self.service.run()
-        except Problem as problem:
-            self.problem = problem
-
-    def stop(self):
-        self.service.stop()
-        self.thread.join(10)
-        assert not self.thread.is_alive()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
-        self.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -413,6 +393,17 @@ def test_abort_of_what_it_never_heard_of(gateway, odoo, device):
     time.sleep(0.3)
     assert not device.posts
     odoo.commands = []
+
+
+def test_abort_of_what_has_ended(gateway, odoo, device):
+    """Odoo offers an abort until it hears of it."""
+    request = sale()
+    odoo.order(request)
+    odoo.wait(request["session_id"], "outcome")
+    odoo.abort(request["session_id"])
+    assert odoo.wait(request["session_id"], "aborting")["error"] == "NotFound"
+    assert not device.aborted
+    until(lambda: not odoo.commands)
 
 
 def test_one_payment_at_a_time(gateway, odoo, device):
