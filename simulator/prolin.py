@@ -21,6 +21,7 @@ The money is booked with MerchantTrns = uniqueTxnId. Beside those of :mod:`simul
 ``reset``                  true: where a connection is ended on purpose, by RST
 ``ko_first``               number of requests that are answered KO at once (the terminal wakes up)
 ``cancel_by_card``         true: a cancel that names no payment is about the last one
+``reversal_nameless``      true: what a Paydroid terminal reverses by itself carries no merchant reference
 ``amounts``                ``{amount in minor units: what}``: ``drop_after`` or ``drop_before`` authorising, ``never``
                            (authorised, never answered), ``UC`` (cancelled by the user, without a card)
 =========================  ===============================================================================================
@@ -76,6 +77,7 @@ class TcpOptions(Options):
     reset: bool = False
     ko_first: int = 0
     cancel_by_card: bool = False
+    reversal_nameless: bool = False
     amounts: dict[int, str] = field(default_factory=lambda: dict(AMOUNTS))
 
     def update(self, values: Any) -> None:
@@ -401,7 +403,7 @@ class Prolin(Lan):
             await asyncio.wait({line.gone, done}, return_when=asyncio.FIRST_COMPLETED)
             if not done.done():
                 if self.options.platform == "paydroid":
-                    self.terminal.hang_up(session)
+                    self.terminal.hang_up(session, self.options.reversal_nameless)
                 return "till hung up"
             what = self.options.amounts.get(session.amount) if kind != CANCEL else None
             if what in (DROP_AFTER, DROP_BEFORE):

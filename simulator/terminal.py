@@ -85,22 +85,22 @@ class Terminal:
             self.current = None
             self.world.touch()
 
-    def hang_up(self, session: Session) -> None:
+    def hang_up(self, session: Session, nameless: bool = False) -> None:
         """Who asked does not want it any more: the request ends, or what is approved is reversed (TCP, 4.6)."""
         if self.current is not session:
             return
         if session.state in (State.SHOWN, State.QR, State.PIN):
             self._finish(session, self._failure(session, 1016, abort_won_at=self.world.clock.now()))
         else:
-            self.world.spawn(self._reverse_when_done(session))
+            self.world.spawn(self._reverse_when_done(session, nameless))
 
-    async def _reverse_when_done(self, session: Session) -> None:
+    async def _reverse_when_done(self, session: Session, nameless: bool) -> None:
         while session.result is None:
             await self.world.changed.wait()
         row = self.world.ledger.find(self.merchant_id, session.result["transactionId"] or "")
         if row is not None and row.approved:
             with contextlib.suppress(ReversalRefused):
-                self.world.reverse(row, row.amount, forced=True)
+                self.world.reverse(row, row.amount, forced=True, nameless=nameless)
 
     def refuse(self, session: Session, event_id: int) -> None:
         """Fail a request before it is shown."""

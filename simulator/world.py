@@ -176,14 +176,18 @@ class World:
         customer_trns: str | None = None,
         *,
         forced: bool = False,
+        nameless: bool = False,
     ) -> Transaction:
         """Void or refund without a terminal, and tell the webhooks.
 
         :param forced: Viva does it by itself
+        :param nameless: it carries no merchant reference
         :raises ReversalRefused: when the acquirer does not do it
         """
         type_id, status_id = self.ledger.reverse(parent, amount, forced=forced)
         row = self.child(parent, amount, type_id, merchant_reference, customer_trns)
+        if nameless:
+            row.merchant_reference = None
         parent.status_id = status_id
         self.webhooks.publish(row.merchant_id, self.webhooks.of_transaction(row))
         self.touch()

@@ -320,6 +320,14 @@ def test_paydroid_cancels_or_reverses(simulator):
     till.act("tap")
     till.line.close()
     until(lambda: [row["operation"] for row in till.charges()] == ["sale", "void"])
+    assert {row["merchantReference"] for row in till.charges()} == {till.unique}
+    till.set(reversal_nameless=True)
+    till.connect()
+    till.send()
+    till.act("tap")
+    till.line.close()
+    until(lambda: len(till.charges()) == 4)
+    assert [row["merchantReference"] for row in till.charges()[2:]] == [till.unique, None]
 
 
 def test_a_second_connection(till):
