@@ -279,6 +279,15 @@ class TestLocalDriver(LocalContract):
             simulator.act("tap")
         assert judge(asked(driver, request), final(driver, request)).state == "approved"
 
+    def test_a_tip_that_the_terminal_takes_out_of_the_amount(self, driver, way, simulator):
+        """UNVERIFIED that it comes on top (section 3.2): if not, nobody books a wrong amount."""
+        way.set(tip_on_top=False)
+        request = sale(tip=200)
+        driver.start(request)
+        simulator.act("tap")
+        verdict = judge(asked(driver, request), final(driver, request))
+        assert (verdict.state, verdict.reason) == ("unknown", "amount")
+
     # -- without network ---------------------------------------------------------------
 
     def test_approved_offline(self, driver, way, simulator, office):
