@@ -475,7 +475,7 @@ def _parameters(query: str) -> dict[str, str]:
         if name not in _KEPT:
             continue
         value = unquote(value)
-        if _ISV.search(value) or _ISV.search(unquote(value)):
+        if _ISV.search(unquote(value)):
             continue
         if told.setdefault(name, value) != value:
             twice.add(name)

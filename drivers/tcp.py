@@ -547,7 +547,8 @@ class TcpDriver:
     :param platform: ``paydroid`` has preauth and abort, ``prolin`` has not (section 1.2)
     :param connect_timeout: seconds
     :param ready_timeout: seconds to wait for ``810``
-    :param answer_timeout: seconds from the request to the end; at least 180 (section 5)
+    :param answer_timeout: seconds from the request to the end; at least 180 (section 5). Then the
+        connection is closed, which a Paydroid takes for an abort
     :param poll: seconds that :meth:`read` waits for something to come, at most 1
     :param fiscal: send :data:`FISCAL_FIELDS`, whose place is UNVERIFIED
     """

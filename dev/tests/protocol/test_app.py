@@ -447,6 +447,14 @@ def test_values_of_a_wrong_form(name, values):
         assert not getattr(parse_callback(f"{name}={value}"), attribute)
 
 
+def test_what_is_too_long_is_cut_between_parameters():
+    head = "status=success&x="
+    query = head + "y" * (32768 - len(head) - len("&amount=25")) + "&amount=2550"
+    assert query[:32768].endswith("&amount=25")
+    assert (parse_callback(query).status, parse_callback(query).amount) == ("success", None)
+    assert parse_callback("&".join(["x=1"] * 300 + ["amount=2550"])).amount is None
+
+
 names = st.sampled_from(
     [
         "status",

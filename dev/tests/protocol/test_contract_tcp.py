@@ -203,7 +203,8 @@ class TestPaydroid(TcpContract):
             driver.read(request.session_id)
         until(lambda: simulator.control("GET", "attempts")[:1])
         until(lambda: simulator.control("GET", "attempts")[0]["refunded"] == 1999)
-        assert looked_up(driver, office, request).state != "approved"
+        verdict = looked_up(driver, office, request)
+        assert (verdict.state, verdict.reason) == ("unknown", "reversal")
 
     def test_abort_by_another_cash_register(self, driver, simulator):
         request = sale()

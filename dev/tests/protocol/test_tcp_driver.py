@@ -433,6 +433,11 @@ def test_never_sent_behind_a_part_of_a_frame():
             with pytest.raises(Busy if rest else Unreachable):
                 driver.start(sale())
             assert bytes(terminal.heard[0]) == b""
+        with Terminal(READY + APPROVED[:20], 0.05, rest, "request") as terminal:
+            driver = connect(terminal)
+            with pytest.raises(Busy if rest else Unreachable):
+                driver.start(sale())
+            assert bytes(terminal.heard[0]) == b""
 
 
 def test_what_cannot_be_said_is_not_sent():
@@ -482,8 +487,9 @@ def test_a_terminal_that_does_not_stop_talking():
     with Terminal(READY, "request", READY * 1100, SILENT) as terminal:
         driver = connect(terminal)
         driver.start(sale())
-        with pytest.raises(AnswerLost):
+        with pytest.raises(AnswerLost) as lost:
             final(driver)
+        assert lost.value.raw == {"lost": "connection_lost"}
 
 
 def test_longer_announced_than_sent(monkeypatch):
