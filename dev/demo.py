@@ -19,7 +19,15 @@ ACCOUNT = {
     "merchant_id": "11111111-2222-3333-4444-555555555555",
     "api_key": "sim-api-key",
 }
-TERMINALS = {"16000010": "Counter", "16000011": "Bar"}
+# Name, model, how it is reached. Tills also run on the first one, in the hand; the last two hang on the
+# shop's network, where ./dev/run starts them at these ports.
+TERMINALS = {
+    "16000010": ("Counter", "a920_pro", {"protocol": "cloud", "allow_app": True}),
+    "16000011": ("Bar", "a920_pro", {"protocol": "cloud"}),
+    "16000030": ("Terrace", "cs50c", {"protocol": "local", "lan_port": 8971}),
+    "16000040": ("Kitchen", "s900", {"protocol": "tcp", "lan_port": 8972}),
+}
+GATEWAY = "Shop"
 # The cashier refunds; the manager also without a terminal, and decides what is in doubt.
 USERS = {
     "cashier": (
@@ -88,12 +96,16 @@ def prepare_terminals(env, company):
         env["viva.account"], "Viva (simulator)", company_id=company.id, **ACCOUNT
     )
     account.responsible_id = env["res.users"].search([("login", "=", "manager")])
-    for viva_id, name in TERMINALS.items():
+    gateway = find_or_create(env["viva.gateway"], GATEWAY, company_id=company.id)
+    for viva_id, (name, model, way) in TERMINALS.items():
         values = {
             "viva_id": viva_id,
             "account_id": account.id,
-            "model_id": env.ref("viva_payments.terminal_model_a920_pro").id,
+            "model_id": env.ref(f"viva_payments.terminal_model_{model}").id,
+            **way,
         }
+        if "lan_port" in way:
+            values |= {"gateway_id": gateway.id, "lan_host": "127.0.0.1"}
         known = [("viva_id", "=", viva_id), ("account_id", "=", account.id)]
         if not env["viva.terminal"].search(known):
             env["viva.terminal"].create({"name": name, **values})

@@ -1,6 +1,7 @@
-"""./dev/run [--fresh]: Odoo, the simulator and a demo shop, until Ctrl-C.
+"""./dev/run [--fresh]: Odoo, the simulator, a gateway and a demo shop, until Ctrl-C.
 
-``--fresh`` forgets what was done in the demo shop. Ports: VIVA_HTTP_PORT (8069), VIVA_SIM_PORT (8970).
+``--fresh`` forgets what was done in the demo shop. Ports: VIVA_HTTP_PORT (8069), VIVA_SIM_PORT (8970) and,
+for the terminals of the shop's network, those after it.
 """
 
 import contextlib
@@ -12,9 +13,10 @@ from . import databases
 from .common import ROOT, Problem, digest, log_dir, say, step
 from .environment import Environment, prepare
 from .rpc import RpcError
-from .server import HOST, Odoo, Simulator, port_is_taken
+from .server import HOST, Gateway, Odoo, Simulator, port_is_taken
 
 TERMINAL = "16000010"
+GATEWAY, COMPANY = "Shop", "Demo Shop"
 TILL = "SELECT id FROM pos_config WHERE name = 'Demo Shop'"
 
 
@@ -32,20 +34,26 @@ def main(arguments: list[str]) -> int:
         logs = log_dir()
         simulator = Simulator(environment, logs / "run-simulator.log", port=ports["VIVA_SIM_PORT"])
         odoo = Odoo(environment, database, logs / "run-odoo.log", port=ports["VIVA_HTTP_PORT"])
-        for server in (simulator, odoo):
+        gateway = Gateway(environment, odoo, logs / "run-gateway.log")
+        servers = (simulator, odoo, gateway)
+        for server in servers:
             stack.callback(server.stop)
+        for server in (simulator, odoo):
             with step(f"starting {server.name}"):
                 server.start()
         try:
             simulator.connect(odoo)
+            lan = _switch_on(simulator, odoo)
+            with step(f"starting {gateway.name}"):
+                gateway.pair_and_start(GATEWAY, COMPANY)
         except RpcError as error:
             raise Problem(
                 f"Odoo refuses the simulator: {error.message}\n./dev/run --fresh makes a new shop."
             ) from error
         (till,) = environment.postgres.sql(TILL, database)
-        _show(odoo, simulator, till, time.monotonic() - began)
+        _show(odoo, simulator, till, lan, time.monotonic() - began)
         with contextlib.suppress(KeyboardInterrupt):
-            while all(server.process.poll() is None for server in (simulator, odoo)):
+            while all(server.process.poll() is None for server in servers):
                 time.sleep(0.5)
             raise Problem(f"Something ended by itself; see the logs in {logs}.")
         say("\nStopping.")
@@ -79,16 +87,38 @@ def _database(environment: Environment, fresh: bool) -> str:
     return name
 
 
-def _show(odoo: Odoo, simulator: Simulator, till: str, seconds: float) -> None:
+def _switch_on(simulator: Simulator, odoo: Odoo) -> list[dict]:
+    """The terminals of the shop's network, at ports of their own; an administrator confirms their certificates."""
+    admin = odoo.client("admin")
+    wanted = [("protocol", "in", ("local", "tcp"))]
+    terminals = admin.call(
+        "viva.terminal", "search_read", wanted, ["name", "viva_id", "protocol"], order="viva_id"
+    )
+    for number, terminal in enumerate(terminals, 1):
+        values = {"terminalId": terminal["viva_id"], "lan": terminal["protocol"]}
+        device = simulator.control(
+            "POST", "terminals", {**values, "port": simulator.port + number}
+        )
+        address = {
+            "lan_host": device["host"],
+            "lan_port": device["port"],
+            "certificate_fingerprint": device.get("fingerprint") or False,
+        }
+        admin.call("viva.terminal", "write", [terminal["id"]], address)
+    return terminals
+
+
+def _show(odoo: Odoo, simulator: Simulator, till: str, lan: list[dict], seconds: float) -> None:
     # Two names of this machine, so that cashier and administrator can be logged in side by side.
     shop, office = f"http://localhost:{odoo.port}", f"http://{HOST}:{odoo.port}"
     say(f"""
 Ready after {seconds:.0f} s. Nothing here moves money.
 
   Till              {shop}/pos/ui/{till}    log in as cashier, password cashier
-  Back office       {office}/odoo    log in as admin, password admin
+  Back office       {office}/odoo    log in as admin, password admin (or as manager, password manager)
   Virtual terminal  {simulator.url}/terminal/{TERMINAL}
+  All terminals     {simulator.url}/    {", ".join(f"{one['name']} ({one['protocol']})" for one in lan)} through the gateway
 
 Sell something, choose Card (Viva.com) and the terminal "Counter", then tap the card on the virtual terminal.
-A manager for forced payments: manager, password manager. Logs: {log_dir()}
+With a phone, or a browser that plays one, the till also pays in the app. Logs: {log_dir()}
 Ctrl-C stops everything.""")
