@@ -19,10 +19,12 @@ The map, from the inside out:
 ``base``       ``TerminalDriver``, the interface of all drivers
 ``cloud``      the Cloud Terminal API
 ``local``      the Local Terminal API, to a device of the own network
+``tcp``        TCP/IP to the device, Prolin and Paydroid
 ``wire``       requests, answers and errors as JSON, between Odoo and a gateway
 
 and beside the terminals:
 
+``app``        App-to-App: addresses that open the app, and its returns; no driver, it connects to nothing
 ``transactions``  Viva's book by transaction id: look up, give back, capture
 
 To add a driver (another protocol, another way to a terminal):
@@ -83,6 +85,7 @@ from .money import (
 from .redact import redact
 from .session import parse_session
 from .states import FINAL, LATE_APPROVAL, OPEN, STATES, UNSETTLED, State, may_move
+from .tcp import TcpDriver
 from .token import MemoryTokenStore, Token, TokenSource, TokenStore
 from .transactions import TransactionsApi
 from .transport import (
@@ -197,6 +200,7 @@ __all__ = [
     "SessionMissing",
     "StartRequest",
     "State",
+    "TcpDriver",
     "TerminalDriver",
     "Token",
     "TokenBusy",

@@ -81,8 +81,8 @@ class NotPossible(DefiniteError):
 
 
 class WrongDevice(DefiniteError):
-    """Another device answers at the address: its certificate is not the one that was confirmed.
-    Nothing was sent to it."""
+    """Another device answers at the address: its certificate is not the one that was confirmed, or
+    it speaks another protocol. Nothing was sent to it."""
 
 
 class Busy(DefiniteError):
