@@ -179,7 +179,7 @@ class DirectTransport:
     scheme = "http"
     port = 80
 
-    def __init__(self, largest: int = 1024 * 1024) -> None:
+    def __init__(self, largest: int = 256 * 1024) -> None:
         self._largest = largest
 
     def send(self, request: HttpRequest) -> HttpResponse:
@@ -242,7 +242,7 @@ class PinnedTransport(DirectTransport):
     scheme = "https"
     port = 443
 
-    def __init__(self, fingerprint: str, largest: int = 1024 * 1024) -> None:
+    def __init__(self, fingerprint: str, largest: int = 256 * 1024) -> None:
         super().__init__(largest)
         self._fingerprint = fingerprint.replace(":", "").strip().lower()
         if not re.fullmatch(r"[0-9a-f]{64}", self._fingerprint):

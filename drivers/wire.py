@@ -12,6 +12,7 @@ their default. Both sides may be of different age.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from datetime import datetime, timezone
@@ -36,6 +37,9 @@ from .types import (
 _T = TypeVar("_T")
 
 _LONGEST = 1000
+#: Characters of the JSON of a redacted answer. One that is longer is left out: it is for people to
+#: read, and must not keep the rest from arriving.
+_LARGEST_RAW = 16_384
 
 _REQUESTS: dict[str, type[Any]] = {
     "sale": SaleRequest,
@@ -93,7 +97,7 @@ def error_to_json(error: VivaError) -> dict[str, Any]:
         "status": error.status,
         "detail": clean(error.detail)[:_LONGEST],
         "correlation_id": clean(error.correlation_id)[:_LONGEST],
-        "raw": None if error.raw is None else redact(error.raw),
+        "raw": None if error.raw is None else _kept(error.raw),
     }
 
 
@@ -144,7 +148,7 @@ def _write(kind: str, item: Any) -> dict[str, Any]:
         if isinstance(value, datetime):
             value = value.astimezone(timezone.utc).isoformat()
         elif isinstance(value, Mapping):
-            value = redact(value) if field.name == "raw" else dict(value)
+            value = _kept(value) if field.name == "raw" else dict(value)
         data[field.name] = value
     return data
 
@@ -206,7 +210,12 @@ def _moment_or_none(value: Any) -> datetime | None:
 
 
 def _raw(value: Any) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", redact(_object(value)))
+    return _kept(_object(value))
+
+
+def _kept(raw: Mapping[str, Any]) -> dict[str, Any]:
+    safe: dict[str, Any] = redact(raw)
+    return safe if len(json.dumps(safe)) <= _LARGEST_RAW else {"left_out": "too long"}
 
 
 def _passenger(value: Any) -> Mapping[str, str]:

@@ -241,6 +241,16 @@ def test_card_numbers_do_not_travel():
     assert "4147460000000133" not in str(answer_from_json(data).raw)
 
 
+def test_a_huge_answer_does_not_keep_the_rest_from_arriving():
+    huge = {"loyaltyInfo": ["x" * 1000] * 200}
+    outcome = Outcome(session_id="s", success=True, raw=huge)
+    data = through(answer_to_json(outcome))
+    assert len(json.dumps(data)) < 20_000
+    assert answer_from_json(data) == outcome
+    assert answer_from_json({"kind": "outcome", "raw": huge}).raw == {"left_out": "too long"}
+    assert error_to_json(Busy("Busy.", raw=huge))["raw"] == {"left_out": "too long"}
+
+
 ANYTHING = JSON | st.dictionaries(
     st.sampled_from(["kind", "session_id", "amount", "success", "error", "raw", "detail"]),
     JSON | st.sampled_from(["sale", "outcome", "pending", "missing", "refund", "Busy"]),
