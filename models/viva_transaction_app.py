@@ -28,6 +28,8 @@ SCREEN_CLOSED = 90
 LATE = timedelta(days=1)
 
 ABORTED = -57  # the app's code (app-to-app.md, 4)
+# What of the app's answers counts until another one outweighs it.
+_KEPT = ("status", "code", "transaction_id", "message")
 # What opens the app for each operation; a refund without an original has its own.
 _URI = {
     "sale": app.sale_uri,
@@ -123,28 +125,27 @@ class VivaTransaction(models.Model):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
             said = transaction._read_app_answer(answer, kind)
             known = transaction.app_answer or {}
-            if said == known.get("last") or transaction.app_calls >= MOST_CALLS:
+            before = {name: known.get(name, "") for name in _KEPT}
+            is_own = not said["foreign"]
+            kept = before
+            if is_own and transaction._outweighs(said, before):
+                kept = {name: said[name] for name in _KEPT}
+            is_new = said != known.get("last") or kept != before
+            if not is_new or transaction.app_calls >= MOST_CALLS:
                 return False
-            own = not said.pop("foreign")
-            kept = {
-                name: known.get(name, "")
-                for name in ("status", "code", "transaction_id", "message")
-            }
-            if own and transaction._outweighs(said, kept):
-                kept = {name: said[name] for name in kept}
             values = {
                 "app_calls": transaction.app_calls + 1,
-                "app_answer": {**kept, "last": {**said, "foreign": not own}},
+                "app_answer": {**kept, "last": said},
                 "app_told_at": fields.Datetime.now(),
             }
-            if own and kind == "abort" and said["status"] == "fail" and said["code"] != ABORTED:
+            if is_own and kind == "abort" and said["status"] == "fail" and said["code"] != ABORTED:
                 values["abort_refused"] = True
-            late = transaction.state in FINAL_NO and said["status"] == "success" and own
+            late = transaction.state in FINAL_NO and said["status"] == "success" and is_own
             if late and transaction._age() < LATE.total_seconds():
                 values["recheck_at"] = fields.Datetime.now()
             transaction.write(values)
             words = env._("The app says: %s", said["message"] or said["status"] or "-")
-            if not own:
+            if not is_own:
                 words = env._("The app returned with another payment: not believed.")
             transaction._step("app", note=words, raw=dict(answer.raw))
             if transaction.state not in UNSETTLED and not late:

@@ -1,6 +1,7 @@
 from . import (
     test_access,
     test_account,
+    test_app_return,
     test_back_office,
     test_closing,
     test_closing_mix,
