@@ -155,6 +155,7 @@ class VivaGateway(models.Model):
                 "expires_at": expires_at,
             }
         )
+        code = keys.code_words(code_id, secret)
         # Shown once and never stored: the dialog is a record that nobody saves.
         return {
             "type": "ir.actions.act_window",
@@ -164,7 +165,7 @@ class VivaGateway(models.Model):
             "target": "new",
             "context": {
                 "default_gateway_id": self.id,
-                "default_code": keys.code_words(code_id, secret),
+                "default_code": code,
                 "default_valid": self.env._(
                     "Valid for %(minutes)s minutes, until %(time)s, and for one use.",
                     minutes=CODE_MINUTES,
@@ -175,7 +176,7 @@ class VivaGateway(models.Model):
                         time_format="medium",
                     ),
                 ),
-                "default_url": self.get_base_url(),
+                "default_command": f"viva-gateway pair {self.get_base_url()} {code}",
             },
         }
 

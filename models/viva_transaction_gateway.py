@@ -211,12 +211,13 @@ class VivaTransaction(models.Model):
         }
 
     def _is_to_ask(self, caller):
-        """Whether the gateway has left us without a word about it for too long."""
+        """Whether this gateway was offered it and has never said a word. (What it has to say, it says unasked.)"""
         self.ensure_one()
-        if not self.is_unsettled or self.gateway_uid != caller.uid or self.gateway_step == "ended":
-            return False
-        return self._seconds_since(self.gateway_heard_at or self.offered_at) > (
-            SILENT_AFTER if self.gateway_heard_at else ASK_AFTER
+        return bool(
+            self.is_unsettled
+            and self.gateway_uid == caller.uid
+            and not self.gateway_heard_at
+            and self._seconds_since(self.offered_at) > ASK_AFTER
         )
 
     # -- time ------------------------------------------------------------------------------------
@@ -408,7 +409,9 @@ class VivaTransaction(models.Model):
             self._move("unknown", kind="error", note=note, values={"reason": reason})
             return
         self._heard()
-        if self.state in FINAL_NO and self.gateway_step != "ended":
+        if self.state == "unknown" and self.reason == "gateway_silent":
+            self.write({"reason": reason})
+        elif self.state in FINAL_NO and self.gateway_step != "ended":
             self.write({"recheck_at": fields.Datetime.now()})
         self._step("error", note=f"{reason} {note}".strip())
 

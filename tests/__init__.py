@@ -8,6 +8,8 @@ from . import (
     test_decide,
     test_documentation,
     test_gateway,
+    test_gateway_pairing,
+    test_gateway_terminal,
     test_give_back,
     test_histories,
     test_holds,

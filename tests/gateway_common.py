@@ -180,8 +180,10 @@ class GatewayCase(VivaCase, HttpCase):
         return code
 
     def link(self, gateway=None):
-        link = self.env["viva.gateway.link"].search(
-            [("gateway_id", "=", (gateway or self.gateway).id)]
+        link = (
+            self.env["viva.gateway.link"]
+            .sudo()
+            .search([("gateway_id", "=", (gateway or self.gateway).id)])
         )
         link.invalidate_recordset()
         return link

@@ -102,7 +102,7 @@ class VivaGatewayFind(models.TransientModel):
         if not chosen:
             raise UserError(self.env._("Tick at least one device that is not registered yet."))
         for line in chosen:
-            line._register()
+            line._use_address()
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
 
@@ -133,7 +133,7 @@ class VivaGatewayFindLine(models.TransientModel):
     account_id = fields.Many2one("viva.account", domain="[('company_id', '=', company_id)]")
     model_id = fields.Many2one("viva.terminal.model")
 
-    def _register(self):
+    def _use_address(self):
         self.ensure_one()
         values = {
             "protocol": self.protocol,

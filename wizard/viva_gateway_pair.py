@@ -9,5 +9,5 @@ class VivaGatewayPair(models.TransientModel):
 
     gateway_id = fields.Many2one("viva.gateway", required=True, readonly=True)
     code = fields.Char("Pairing code", readonly=True, store=False)
-    url = fields.Char("Odoo's address", readonly=True, store=False)
+    command = fields.Char(readonly=True, store=False)
     valid = fields.Char(readonly=True, store=False)
