@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = config.load(options.config, options.state)
         log.start(settings.log_level)
+        _check_user(settings)
         code: int = options.command(settings, options)
     except Problem as problem:
         print(problem, file=sys.stderr)
@@ -31,6 +33,25 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _check_user(settings: Config) -> None:
+    """Files that root leaves in the service's folder would lock the service out."""
+    try:
+        owner = settings.state.stat().st_uid
+        settings.journal.is_file()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Problem(
+            f"{settings.state} cannot be read ({error.strerror}). Run this as the user that the "
+            "service runs as: sudo -u viva-gateway viva-gateway …"
+        ) from error
+    if os.name == "posix" and os.geteuid() == 0 and owner != 0:
+        raise Problem(
+            f"{settings.state} belongs to another user, the service's. Run this as that user: "
+            "sudo -u viva-gateway viva-gateway …"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +116,8 @@ def _run(settings: Config, options: argparse.Namespace) -> int:
     running = service.Service(settings)
 
     def stop(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # pressed twice: at once
         running.stop()
 
     signal.signal(signal.SIGTERM, stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 
 import requests
 
@@ -26,6 +27,18 @@ class Answer:
     body: bytes = field(repr=False)
 
 
+def new_session() -> requests.Session:
+    """Connections that are kept, without cookies: one with a database in it would fight the header."""
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No password of a ``.netrc``."""
+    return prepared
+
+
 def post(
     session: requests.Session,
     url: str,
@@ -41,6 +54,7 @@ def post(
         with session.post(
             url,
             data=body,
+            auth=_as_it_is,
             headers={"Content-Type": "application/json", **headers},
             timeout=(CONNECT_S, answer_s),
             verify=ca_bundle or True,

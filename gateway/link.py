@@ -12,12 +12,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import requests
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from .config import Config
-from .http import Answer, NoAnswer, post
+from .http import Answer, NoAnswer, new_session, post
 from .problems import ANOTHER_COPY, REVOKED, Problem
 from .store import Identity, Store
 
@@ -56,7 +55,7 @@ class Link:
         self._ca_bundle = config.ca_bundle
         self._private = Ed25519PrivateKey.from_private_bytes(identity.private_key)
         self._server = Ed25519PublicKey.from_public_bytes(identity.server_key)
-        self._session = requests.Session()
+        self._session = new_session()
 
     def close(self) -> None:
         self._session.close()

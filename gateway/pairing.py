@@ -14,13 +14,12 @@ import json
 import platform
 from typing import Any
 
-import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .config import Config
-from .http import NoAnswer, post
+from .http import NoAnswer, new_session, post
 from .problems import Problem
 from .store import Identity
 from .version import version
@@ -47,7 +46,7 @@ def read_code(text: str) -> str:
     if len(code) != _LENGTH or set(code) - set(_ALPHABET):
         raise Problem(
             "A pairing code looks like 7KQ4-2M8P-XW3T: 12 letters and digits. Make one in Odoo: "
-            "Viva, Configuration, Gateways."
+            "Point of Sale, Viva.com, Gateways, Pair."
         )
     return code
 
@@ -78,7 +77,7 @@ def pair(config: Config, odoo: str, code_as_typed: str) -> Identity:
     }
     headers = {"X-Odoo-Database": config.database} if config.database else {}
     try:
-        with requests.Session() as session:
+        with new_session() as session:
             answer = post(
                 *(session, f"{odoo}/viva/gateway/pair", json.dumps(body).encode(), headers),
                 ca_bundle=config.ca_bundle,

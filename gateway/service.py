@@ -33,7 +33,11 @@ BUSY_S, BUSY_FOR_S = 2.0, 600.0
 #: Bounds of what Odoo may say about the time between two calls.
 IDLE_S = (1.0, 300.0)
 #: Waits after a call that failed.
-FIRST_WAIT_S, LONGEST_WAIT_S, SLOW_WAIT_S = 1.0, 30.0, 60.0
+FIRST_WAIT_S, LONGEST_WAIT_S, SLOW_WAIT_S = 0.25, 30.0, 60.0
+#: A start that came without a hint: when none follows within that time, hints are not relied on.
+HINT_S = 3.0
+#: When this program has to stop: for payments that only it can see to their end.
+DRAIN_S = 200.0
 #: A start is not kept longer than that, whatever Odoo says.
 LONGEST_VALID_S = 60.0
 #: A session is told again that often when Odoo keeps asking about it.
@@ -53,20 +57,22 @@ class Service:
         if identity is None:
             self._journal.close()
             raise Problem(
-                "This gateway is not paired. Make a code in Odoo (Viva, Configuration, Gateways), "
+                "This gateway is not paired. Make a code in Odoo (Point of Sale, Viva.com, Gateways, Pair), "
                 "then: viva-gateway pair https://your-odoo CODE",
                 NOT_PAIRED,
             )
         self._identity = identity
         self._link = Link(self._journal, identity, config)
         self._wake = threading.Event()
-        self._hints = Hints(identity, config, self._wake.set)
+        self._hints = Hints(identity, config, self._hinted)
         self._workers: dict[str, work.Worker] = {}
         self._listed: list[Any] | None = None
         self._terminals: dict[str, Terminal] = {}
         self._stopping = threading.Event()
         self._idle_s = 30.0
         self._busy_until = clock.now() + BUSY_FOR_S
+        self._hint_at = 0.0
+        self._unhinted_at: float | None = None
         self._told_again: dict[str, float] = {}
         self._scan: _Scan | None = None
         self._words = ""
@@ -91,11 +97,20 @@ class Service:
             self._hints.start()
             self._loop()
         finally:
+            self._stopping.set()
             self._hints.stop()
-            for worker in self._workers.values():
-                worker.stop()
+            self._drain()
             self._link.close()
+            self._journal.close()
             self._write_status(running=False)
+
+    def _drain(self) -> None:
+        """Whatever ends us, a payment on a terminal that forgets is seen to its end first."""
+        for worker in self._workers.values():
+            worker.stop()
+        end = clock.now() + DRAIN_S
+        for worker in self._workers.values():
+            worker.join(max(0.0, end - clock.now()))
 
     @property
     def _odoo(self) -> str:
@@ -137,11 +152,21 @@ class Service:
         waiting = len(self._journal.reports(MOST_REPORTS))
         if waiting:
             return 0.0 if not sent else BUSY_S  # what was sent and not confirmed: not at once
-        if self._hints.connected:
+        if self._hints.connected and not self._distrusts_hints():
             return self._idle_s
         if clock.now() < self._busy_until:
             return BUSY_S
         return max(self._idle_s / 5, IDLE_S[0])
+
+    def _hinted(self) -> None:
+        self._hint_at = clock.now()
+        if self._unhinted_at is not None and self._hint_at < self._unhinted_at + HINT_S:
+            self._unhinted_at = None
+        self._wake.set()
+
+    def _distrusts_hints(self) -> bool:
+        """Has something between us and Odoo swallowed one? Then it is asked often for a while."""
+        return self._unhinted_at is not None and clock.now() < self._unhinted_at + BUSY_FOR_S
 
     def _say(self, words: str) -> None:
         if words != self._words:
@@ -173,7 +198,6 @@ class Service:
                 self._call(left)
             except Trouble:
                 break
-        self._journal.close()
         get().info("Stopped. What is not told to Odoo yet will be told after the next start.")
 
     # -- one call ----------------------------------------------------------------------
@@ -197,6 +221,8 @@ class Service:
         seen = self._worker(viva_id).seen
         return {
             "viva_id": viva_id,
+            "host": self._terminals[viva_id].host,
+            "port": self._terminals[viva_id].port,
             "reached": seen.reached,
             "words": seen.words,
             "tid": seen.tid,
@@ -228,6 +254,8 @@ class Service:
         for session_id, register in aborts.items():
             self._abort(session_id, register)
         self._tell_again(asked, {session.session_id for session in new})
+        if new and clock.now() > self._hint_at + HINT_S:
+            self._unhinted_at = clock.now()
         if new or aborts:
             self._busy_until = clock.now() + BUSY_FOR_S
             self._wake.set()

@@ -202,8 +202,10 @@ class Worker(threading.Thread):
         self._look_at = clock.now()
 
     def _schedule_look(self) -> None:
+        """Later, after how long: what was not reached keeps no connection busy, so soon again."""
         if self._terminal is not None:
-            self._look_at = clock.now() + LOOK_S[self._terminal.protocol]
+            protocol = self._terminal.protocol if self.seen.reached else "local"
+            self._look_at = clock.now() + LOOK_S[protocol]
 
     def _reach(self) -> drivers.TerminalDriver:
         """Return a driver for the terminal as Odoo describes it now.
@@ -233,8 +235,11 @@ class Worker(threading.Thread):
             self._news()
 
     def _look(self, terminal: Terminal) -> None:
-        """Is it there, and is it the confirmed device? Nothing is started by that."""
+        self._look_at_it(terminal)
         self._schedule_look()
+
+    def _look_at_it(self, terminal: Terminal) -> None:
+        """Is it there, and is it the confirmed device? Nothing is started by that."""
         fingerprint = ""
         try:
             if terminal.pinned:
@@ -505,6 +510,7 @@ class Worker(threading.Thread):
         """A refusal comes from a terminal that was reached."""
         if isinstance(error, drivers.WrongDevice):
             self._note(False, "Another device answers at its address.")
+            self._look_at = clock.now()  # and shows which certificate?
         elif isinstance(error, drivers.DefiniteError):
             self._note(True)
         else:
@@ -538,4 +544,6 @@ def _reason(error: Exception) -> str:
 def _words(error: Exception) -> str:
     if isinstance(error, drivers.VivaError):
         return error.message[:200]
+    if isinstance(error, (OSError, transport.ConnectFailed)):
+        return "The terminal cannot be reached."
     return (str(error) or type(error).__name__)[:200]

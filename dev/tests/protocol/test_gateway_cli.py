@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 
 import pytest
 from gateway_doubles import CODE, TERMINAL, Device, Odoo, Process, introduce, sale, until
@@ -177,6 +178,17 @@ def test_status_and_run_before_pairing(call):
         code, said = call(command)
         assert code == 3
         assert "viva-gateway pair" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_leaves_nothing_in_the_services_folder(call, odoo, tmp_path):
+    (tmp_path / "state").mkdir()
+    os.chown(tmp_path / "state", 12345, 12345)
+    for words in (["pair", odoo.url, CODE], ["run"], ["status"], ["forget"]):
+        code, said = call(*words)
+        assert code == 1
+        assert "sudo -u viva-gateway" in said
+    assert not list((tmp_path / "state").iterdir())
 
 
 def test_status_and_forget(call, odoo, tmp_path):

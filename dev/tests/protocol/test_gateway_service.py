@@ -19,6 +19,7 @@ from gateway_doubles import (
 )
 
 from gateway import scan, service, work
+from gateway.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -252,6 +253,21 @@ def test_the_websocket_comes_back(gateway, odoo, device):
     odoo.hang_up()
     until(lambda: len(odoo.subscriptions) > 1)
     assert odoo.subscriptions[-1]["data"]["channels"] == [odoo.channel]
+
+
+def test_hints_that_are_swallowed(gateway, odoo, device, monkeypatch):
+    """The websocket stands, but nothing comes through it: asked often for a while."""
+    monkeypatch.setattr(service, "HINT_S", 0.2)
+    odoo.idle_s = 1
+    odoo.hint()
+    time.sleep(0.5)
+    first = sale()
+    odoo.order(first, hint=False)
+    odoo.wait(first["session_id"], "outcome")
+    time.sleep(0.4)
+    calls = len(odoo.calls)
+    time.sleep(1)
+    assert len(odoo.calls) - calls >= 3
 
 
 # -- commands --------------------------------------------------------------------------
@@ -541,6 +557,28 @@ def test_tcp_connection_breaks(gateway, odoo):
         odoo.order(other)
         odoo.wait(other["session_id"], "outcome")
     assert device.charges == [REFERENCE, REFERENCE[::-1]]
+
+
+def test_revoked_in_the_middle_of_a_payment(odoo, tmp_path):
+    """It stops, but not before the terminal has answered: to leave would be to abort."""
+    with TcpDevice() as device:
+        device.release.clear()
+        odoo.terminals = [device.entry(platform="paydroid")]
+        running = Running(tmp_path)
+        until(lambda: odoo.lines)
+        request = sale(merchant_reference=REFERENCE)
+        odoo.order(request)
+        odoo.wait(request["session_id"], "accepted")
+        odoo.error = "revoked"
+        odoo.hint()
+        time.sleep(0.4)
+        assert running.thread.is_alive()
+        device.release.set()
+        until(lambda: running.problem)
+        running.thread.join(5)
+    journal = Store(tmp_path / "gateway.sqlite")
+    assert journal.waiting(request["session_id"], "outcome")
+    journal.close()
 
 
 def test_stopping_waits_for_an_answer_that_only_this_process_can_take(odoo, tmp_path):
