@@ -1,15 +1,21 @@
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from odoo import Command
 from odoo.addons.account.tests.common import AccountTestInvoicingHttpCommon
 from odoo.tests import tagged
+from odoo.tests.common import ChromeBrowser
 
 from .common import VivaShop
 
+ANDROID = (
+    "Mozilla/5.0 (Linux; Android 13; A920Pro) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/120.0.0.0 Mobile Safari/537.36"
+)
 
-@tagged("post_install", "-at_install")
-class TestPosTours(VivaShop, AccountTestInvoicingHttpCommon):
-    """A cashier with POS rights only at the real till, a person at the simulated terminal."""
+
+class PosTours(VivaShop, AccountTestInvoicingHttpCommon):
+    """A cashier with POS rights only at the real till."""
 
     @classmethod
     def setUpClass(cls):
@@ -49,6 +55,32 @@ class TestPosTours(VivaShop, AccountTestInvoicingHttpCommon):
     def assert_paid_in_cash(self, order):
         self.assertEqual(order.state, "paid")
         self.assertEqual(order.payment_ids.payment_method_id, self.cash)
+
+    def by_hand(self):
+        """A paid order waits for Validate, so that something can be done with it before."""
+        self.config.auto_validate_terminal_payment = False
+
+    def ledger_of(self, *operations):
+        return self.env["viva.transaction"].search([("operation", "in", operations)], order="id")
+
+    def assert_moved(self, **expected):
+        """What the ledger says was carried out: operation → amount, or a list of amounts."""
+        approved = self.env["viva.transaction"].search([("state", "=", "approved")], order="id")
+        moved = {}
+        for transaction in approved:
+            moved.setdefault(transaction.operation, []).append(transaction.approved_amount)
+        self.assertEqual(moved, {name: amounts for name, amounts in expected.items() if amounts})
+
+    def refund_order(self):
+        refund = self.pos_session.order_ids.filtered("is_refund")
+        self.assertEqual(len(refund), 1)
+        self.assertEqual(refund.state, "paid")
+        return refund
+
+
+@tagged("post_install", "-at_install")
+class TestPosTours(PosTours):
+    """A person at the simulated terminal beside the till."""
 
     def test_approved(self):
         self.run_tour("viva_sale_approved")
@@ -111,27 +143,6 @@ class TestPosTours(VivaShop, AccountTestInvoicingHttpCommon):
         self.assertEqual(sorted(self.pos_session.order_ids.mapped("state")), ["draft", "paid"])
 
     # -- all other operations ------------------------------------------------------------------------
-
-    def by_hand(self):
-        """A paid order waits for Validate, so that something can be done with it before."""
-        self.config.auto_validate_terminal_payment = False
-
-    def ledger_of(self, *operations):
-        return self.env["viva.transaction"].search([("operation", "in", operations)], order="id")
-
-    def assert_moved(self, **expected):
-        """What the ledger says was carried out: operation → amount, or a list of amounts."""
-        approved = self.env["viva.transaction"].search([("state", "=", "approved")], order="id")
-        moved = {}
-        for transaction in approved:
-            moved.setdefault(transaction.operation, []).append(transaction.approved_amount)
-        self.assertEqual(moved, {name: amounts for name, amounts in expected.items() if amounts})
-
-    def refund_order(self):
-        refund = self.pos_session.order_ids.filtered("is_refund")
-        self.assertEqual(len(refund), 1)
-        self.assertEqual(refund.state, "paid")
-        return refund
 
     def test_void_open_order(self):
         self.by_hand()
@@ -212,4 +223,72 @@ class TestPosTours(VivaShop, AccountTestInvoicingHttpCommon):
     def test_panel_by_keyboard(self):
         self.by_hand()
         self.run_tour("viva_panel_by_keyboard")
+        self.assert_moved(sale=[19.99], void=[19.99])
+
+    def test_app_is_not_on_a_desktop(self):
+        """The method that pays in the app on a handheld pays by cloud here."""
+        self.terminal.allow_app = True
+        self.run_tour("viva_app_not_on_a_desktop")
+        self.assert_paid_by_card(self.order())
+        self.assertEqual(self.ledger_of("sale").protocol, "cloud")
+
+
+@tagged("post_install", "-at_install")
+class TestPosAppTours(PosTours):
+    """The till runs on the terminal itself: a small Android, with the app that takes the card beside the browser."""
+
+    browser_size = "390x844"
+    touch_enabled = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.terminal.allow_app = True
+
+    def run_tour(self, name, login="viva_cashier"):
+        navigate_to = ChromeBrowser.navigate_to
+
+        def as_android(browser, *args, **kwargs):
+            browser._websocket_request(
+                "Emulation.setUserAgentOverride",
+                params={"userAgent": ANDROID, "platform": "Linux armv8l"},
+            )
+            return navigate_to(browser, *args, **kwargs)
+
+        with patch.object(ChromeBrowser, "navigate_to", as_android):
+            return super().run_tour(name, login)
+
+    def test_approved(self):
+        self.run_tour("viva_app_approved")
+        self.assert_paid_by_card(self.order())
+        self.assertEqual(self.ledger_of("sale").protocol, "app_to_app")
+
+    def test_declined_then_again(self):
+        self.run_tour("viva_app_declined_then_again")
+        self.assert_paid_by_card(self.order())
+
+    def test_forged(self):
+        self.run_tour("viva_app_forged")
+        self.assertEqual(self.order().state, "draft")
+        self.assertEqual(self.simulator.charges(), [])
+        self.assertNotEqual(self.ledger_of("sale").state, "approved")
+
+    def test_left_then_cancelled(self):
+        self.run_tour("viva_app_left_then_cancelled")
+        self.assert_paid_in_cash(self.order())
+        self.assertEqual(self.simulator.charges(), [])
+
+    def test_cancelled_before_it_was_opened(self):
+        self.run_tour("viva_app_cancelled_before")
+        self.assert_paid_in_cash(self.order())
+        self.assertEqual(self.simulator.control("GET", "app"), [])
+
+    def test_network_away(self):
+        self.run_tour("viva_app_network_away")
+        self.assert_paid_by_card(self.order())
+
+    def test_void(self):
+        self.by_hand()
+        self.run_tour("viva_app_void")
+        self.assert_paid_in_cash(self.order())
         self.assert_moved(sale=[19.99], void=[19.99])

@@ -188,7 +188,11 @@ def _inside(
     with databases.throw_away(environment, layer, source) as database:
         command = [
             *(environment.python, "-m", "pytest", "-c", addon / "pyproject.toml"),
-            *(f"--rootdir={addon.parent}", "-o", f"cache_dir={environment.checkout / f'pytest-{layer}'}"),
+            *(
+                f"--rootdir={addon.parent}",
+                "-o",
+                f"cache_dir={environment.checkout / f'pytest-{layer}'}",
+            ),
             *(f"--odoo-database={database}", "--odoo-http", "--odoo-log-level=warn"),
             f"--odoo-extra=screenshots={log_dir() / 'screenshots'}",
         ]

@@ -13,6 +13,7 @@ export class VivaApp {
     /** @param {import("./viva_till").VivaTill} till */
     constructor(till) {
         this.till = till;
+        this.device = device;
     }
 
     /** The answer to our request has come: take the URI out of it. */
@@ -26,7 +27,7 @@ export class VivaApp {
 
     /** Open the app, if the person's tap still counts; otherwise a button waits for another tap. */
     begin(attempt) {
-        if (isOpen(attempt) && !attempt.removeLine && device.isTapped) {
+        if (isOpen(attempt) && !attempt.removeLine && this.device.isTapped) {
             this.open(attempt);
         }
     }
@@ -60,7 +61,7 @@ export class VivaApp {
         return isUnopened(attempt);
     }
 
-    /** The server has been asked to cancel: an app that was opened does it only when it is told by this device. */
+    /** The server has been asked to cancel: an app that was opened does it only when it is told by this this.device. */
     stop(attempt) {
         const { status } = attempt;
         if (
@@ -68,11 +69,11 @@ export class VivaApp {
             !status.abort_asked ||
             !isOpen(attempt) ||
             isUnopened(attempt) ||
-            !device.runsApps
+            !this.device.runsApps
         ) {
             return;
         }
-        if (device.isTapped) {
+        if (this.device.isTapped) {
             this.openAbort(attempt);
         } else {
             attempt.canStopApp = true;
@@ -106,6 +107,6 @@ export class VivaApp {
             }
         };
         document.addEventListener("visibilitychange", onHidden);
-        device.openUri(uri);
+        this.device.openUri(uri);
     }
 }

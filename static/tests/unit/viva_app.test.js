@@ -277,6 +277,19 @@ test("the way out is a link, followed in place", async () => {
     expect.verifySteps([APP.foreground]);
 });
 
+test("who logs in while his payment runs has it on the screen", async () => {
+    const { store, server, order, line } = await showLine();
+    await press(store, line);
+    expect.verifySteps(["open sale"]);
+    expect(store.defaultPage).toEqual({
+        page: "PaymentScreen",
+        params: { orderUuid: order.uuid },
+    });
+    server.set(line.viva_attempt, { state: "declined" });
+    await settle(1000);
+    expect(store.defaultPage.page).toBe("ProductScreen");
+});
+
 describe("tabs", () => {
     test("the page that the app opens learns that the order is here, and finds it on the screen", async () => {
         mockDevice();

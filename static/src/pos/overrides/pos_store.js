@@ -21,6 +21,14 @@ patch(PosStore.prototype, {
         return this.pay();
     },
 
+    /** Whoever logs in while his card payment runs, e.g. back from its app in a new tab, has it on the screen. */
+    get defaultPage() {
+        const order = this.getOrder();
+        return order && !order.finalized && this.viva?.openLine(order)
+            ? { page: "PaymentScreen", params: { orderUuid: order.uuid } }
+            : super.defaultPage;
+    },
+
     /** The card was charged: another payment method would not give the money back. */
     canEditPayment(order) {
         const isCharged = order.payment_ids.some((line) => isVivaLine(line) && isPaidLine(line));

@@ -5,19 +5,62 @@ export function simulate(path, options = {}) {
     return {
         content: `simulator: ${path} ${JSON.stringify(options)}`,
         trigger: "body",
-        run: () =>
-            // The simulator is another origin: the request arrives, its answer stays hidden.
-            fetch(`http://127.0.0.1:${cookie.get("viva_simulator")}/control/${path}`, {
-                method: "POST",
-                mode: "no-cors",
-                body: JSON.stringify(options),
-            }),
+        run: () => tell(path, options),
     };
+}
+
+/** The simulator is another origin: the request arrives, its answer stays hidden. */
+function tell(path, options) {
+    return fetch(`http://127.0.0.1:${cookie.get("viva_simulator")}/control/${path}`, {
+        method: "POST",
+        mode: "no-cors",
+        body: JSON.stringify(options),
+    });
 }
 
 /** What a person does at a terminal, once a request is shown there: tap, decline, cancel, … */
 export function atTerminal(action, options = {}) {
     return simulate(`terminals/16000010/${action}`, { wait_s: 5, ...options });
+}
+
+/**
+ * Press a button that leads to the app on this device. The simulator's page plays the app, does `act` by itself, and
+ * leads back to the till: another page, in which the tour goes on.
+ *
+ * @param {"open"|"openAbort"|"back"|"ask"} button
+ */
+export function pressApp(button, act = "") {
+    return {
+        content: `${button}: the app does ${act || "what is asked"}`,
+        trigger: `.viva-status [data-app="${button}"]`,
+        expectUnloadPage: true,
+        run: ({ click }) => {
+            const { device } = window.posmodel.viva.app;
+            const { openUri } = device;
+            device.openUri = (uri) => openUri(pageOf(uri) + (act ? `&act=${act}` : ""));
+            return click();
+        },
+    };
+}
+
+/** The simulator's page for what opens the app. */
+function pageOf(uri) {
+    return uri.startsWith("http")
+        ? uri
+        : `http://127.0.0.1:${cookie.get("viva_simulator")}/app?uri=${encodeURIComponent(uri)}`;
+}
+
+/** Press the same button, but the person stays on this page: the app has the request on its screen. */
+export function pressAppAndStay(button) {
+    return {
+        content: `${button}: the app shows it, the person stays here`,
+        trigger: `.viva-status [data-app="${button}"]`,
+        run: ({ click }) => {
+            window.posmodel.viva.app.device.openUri = (uri) =>
+                tell("app/show", { uri: new URL(pageOf(uri)).searchParams.get("uri") });
+            return click();
+        },
+    };
 }
 
 export function chooseTerminal(name) {
