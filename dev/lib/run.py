@@ -96,9 +96,7 @@ def _switch_on(simulator: Simulator, odoo: Odoo) -> list[dict]:
     )
     for number, terminal in enumerate(terminals, 1):
         values = {"terminalId": terminal["viva_id"], "lan": terminal["protocol"]}
-        device = simulator.control(
-            "POST", "terminals", {**values, "port": simulator.port + number}
-        )
+        device = simulator.control("POST", "terminals", {**values, "port": simulator.port + number})
         address = {
             "lan_host": device["host"],
             "lan_port": device["port"],
