@@ -13,4 +13,4 @@ DELETE FROM viva_gateway_sight;
 DELETE FROM viva_gateway_report;
 UPDATE viva_terminal
    SET gateway_id = NULL, lan_host = NULL, lan_port = NULL, certificate_fingerprint = NULL;
-UPDATE viva_transaction SET gateway_uid = NULL, app_token = NULL;
+UPDATE viva_transaction SET gateway_uid = NULL, app_token = NULL, app_answer = NULL;

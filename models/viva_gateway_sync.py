@@ -14,7 +14,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 
 from . import viva_gateway_keys as keys
-from .ledger import in_ledger, own_cursor
+from .ledger import in_ledger
 from .viva_gateway import SCAN_SECONDS
 from .viva_gateway_link import TRIES
 from .ways import LAN
@@ -210,10 +210,11 @@ class VivaGateway(models.Model):
                 _logger.exception("viva: report %s of a gateway could not be taken", number)
                 continue
             confirmed.append(number)
-        in_ledger(self.env, lambda env: env["viva.gateway"]._take_sights(caller, message))
-        commands, asked = self.env["viva.transaction"]._offers(caller)
-        with own_cursor(self.env) as env:
+
+        def answer(env):
             gateway = env["viva.gateway"].browse(caller.gateway_id)
+            gateway._take_sights(caller, message)
+            commands, asked = env["viva.transaction"]._offers(caller)
             return {
                 "confirmed": confirmed,
                 "terminals": [terminal._for_gateway() for terminal in gateway._served(caller)],
@@ -222,6 +223,8 @@ class VivaGateway(models.Model):
                 "scan": gateway._scan_wanted(),
                 "idle_s": IDLE_SECONDS,
             }
+
+        return in_ledger(self.env, answer)
 
     def _served(self, caller):
         """The terminals that this gateway may touch."""
@@ -271,6 +274,9 @@ class VivaGateway(models.Model):
             entry = told.get(terminal.viva_id)
             if not entry:
                 continue
+            place = entry.get("host", terminal.lan_host), entry.get("port", terminal.lan_port)
+            if place != (terminal.lan_host, terminal.lan_port):
+                continue  # it looked where the terminal was before
             fingerprint = entry.get("fingerprint")
             seen = {
                 "reached": {"True": "yes", "False": "no"}.get(str(entry.get("reached")), False),

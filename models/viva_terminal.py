@@ -520,8 +520,8 @@ class VivaTerminal(models.Model):
         sight = self._sights().get(self.id, self.env["viva.gateway.sight"].sudo())
         if sight.tid and sight.tid != terminal.viva_id:
             return self.env._(
-                "Another terminal (%(other)s) answers at the address of terminal %(terminal)s. Nothing was charged. Ask "
-                "an administrator.",
+                "Another terminal (%(other)s) has answered at the address of terminal %(terminal)s. Nothing was charged. "
+                "An administrator has to correct the address, or to press Look again on the terminal.",
                 other=sight.tid,
                 terminal=name,
             )
@@ -548,6 +548,14 @@ class VivaTerminal(models.Model):
                 )
             )
         self.certificate_fingerprint = self.certificate_seen
+        return True
+
+    def action_look_again(self):
+        """Forget what the gateway has seen at the address: the right device stands there again."""
+        self.ensure_one()
+        self.account_id._require_admin()
+        self.env["viva.gateway.sight"].sudo().search([("terminal_id", "=", self.id)]).unlink()
+        self.sudo().gateway_id._hint()
         return True
 
     def _for_gateway(self):

@@ -6,6 +6,7 @@ It can only speak about what was offered to it, under the identity to which it w
 """
 
 import logging
+from datetime import timedelta
 
 from odoo import api, fields, models
 
@@ -25,6 +26,7 @@ from .ledger import in_ledger, own_cursor
 from .viva_gateway_sync import is_number, printable
 from .viva_transaction import FINAL_NO
 from .viva_transaction_pos import MANAGER
+from .viva_transaction_settle import RECHECK_AFTER
 from .ways import LAN
 
 _logger = logging.getLogger(__name__)
@@ -64,6 +66,8 @@ _DIFFERS = {
     "transaction_id",
     "contradiction",
 }
+# Doubts that came by waiting alone: word that nothing happened ends them.
+_BY_TIME = {False, "gateway_silent", "no_answer", "no_end"}
 _NOT_STARTED = {"expired": "gateway_expired", "never_heard": "gateway_never"}
 _KINDS = (
     "received",
@@ -132,39 +136,29 @@ class VivaTransaction(models.Model):
 
     @api.model
     def _offers(self, caller):
-        """What a gateway is to do, and what it is asked about: (commands, session ids)."""
-
-        def offer(env):
-            env.cr.execute(
-                "SELECT id FROM viva_transaction WHERE gateway_id = %s "
-                "AND (state IN ('sent', 'pending', 'unknown') OR gateway_abort_wanted) ORDER BY id DESC LIMIT %s",
-                (caller.gateway_id, MAX_ASKED),
+        """Inside the ledger: what a gateway is to do, and what it is asked about: (commands, session ids)."""
+        self.env.cr.execute(
+            "SELECT id FROM viva_transaction WHERE gateway_id = %s "
+            "AND (state IN ('sent', 'pending', 'unknown') OR gateway_abort_wanted) ORDER BY id DESC LIMIT %s",
+            (caller.gateway_id, MAX_ASKED),
+        )
+        found = self.browse(row[0] for row in self.env.cr.fetchall())
+        found = found.filtered(
+            lambda transaction: (
+                transaction.protocol in LAN
+                and transaction.company_id.id == caller.company_id
+                and not transaction.account_id.is_foreign_database
             )
-            found = env["viva.transaction"].browse(row[0] for row in env.cr.fetchall())
-            work = found.filtered(
-                lambda transaction: (
-                    transaction.protocol in LAN
-                    and transaction.company_id.id == caller.company_id
-                    and not transaction.account_id.is_foreign_database
-                )
-            ).sorted("id")
-            commands = []
-            for transaction in work.filtered(lambda record: record._is_to_offer(caller))[
-                :MAX_OFFERS
-            ]:
-                command = transaction._offer(caller)
-                if command:
-                    commands.append(command)
-            for transaction in work:
-                if transaction.gateway_abort_wanted and transaction.gateway_uid == caller.uid:
-                    request = AbortRequest(transaction.session_id, transaction.cash_register_id)
-                    commands.append({**request_to_json(request), "kind": "abort"})
-            asked = [
-                transaction.session_id for transaction in work if transaction._is_to_ask(caller)
-            ]
-            return commands, asked
-
-        return in_ledger(self.env, offer)
+        ).sorted("id")
+        to_offer = found.filtered(lambda transaction: transaction._is_to_offer(caller))
+        commands = [transaction._offer(caller) for transaction in to_offer[:MAX_OFFERS]]
+        commands = [command for command in commands if command]
+        for transaction in found:
+            if transaction.gateway_abort_wanted and transaction.gateway_uid == caller.uid:
+                request = AbortRequest(transaction.session_id, transaction.cash_register_id)
+                commands.append({**request_to_json(request), "kind": "abort"})
+        asked = found.filtered(lambda transaction: transaction._is_to_ask(caller))
+        return commands, asked.mapped("session_id")
 
     def _seconds_since(self, moment):
         return (fields.Datetime.now() - moment).total_seconds() if moment else 0.0
@@ -368,14 +362,21 @@ class VivaTransaction(models.Model):
 
     def _take_not_started(self, data, note):
         """It was not, and never will be, started."""
-        reason = _NOT_STARTED.get(data.get("reason"), "gateway_never")
+        reason = _NOT_STARTED.get(str(data.get("reason")), "gateway_never")
         self._end_without(reason, {"note": note}, believed=self.gateway_step in (False, "received"))
 
     def _end_without(self, reason, words, *, believed, **values):
         """The gateway says that nothing happened. Not believed after it has said that something did."""
-        if not believed:
+        if not believed or (self.state == "unknown" and self.reason not in _BY_TIME):
             self._end_in_doubt("answer", words)
             return
+        if self._has_success_event():
+            self._end_in_doubt("contradiction", words)
+            return
+        if self.gateway_step == "started":
+            # The terminal was turned to: Viva's list is looked at once more.
+            later = fields.Datetime.now() + timedelta(seconds=RECHECK_AFTER)
+            values["recheck_at"] = later
         self._heard("ended", gateway_abort_wanted=False)
         self._move("failed", kind="error", values={"reason": reason, **values}, **words)
 
@@ -403,7 +404,7 @@ class VivaTransaction(models.Model):
 
     def _take_lost(self, data, note):
         """The gateway does not know what became of it."""
-        reason = _LOST.get(data.get("reason"), "no_answer")
+        reason = _LOST.get(str(data.get("reason")), "no_answer")
         if self.state in ("sent", "pending"):
             self._heard("accepted", acknowledged=True)
             self._move("unknown", kind="error", note=note, values={"reason": reason})

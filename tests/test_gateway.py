@@ -2,6 +2,7 @@
 
 import itertools
 import uuid
+from unittest.mock import patch
 
 from odoo.tools import mute_logger
 
@@ -229,6 +230,7 @@ class TestGatewayReports(GatewayCase):
                 self.machine.tell(transaction.session_id, "refused", error_to_json(error))
                 self.assertEqual((transaction.state, transaction.reason), ("failed", reason))
                 self.assertTrue(transaction.message)
+                self.assertTrue(transaction.recheck_at, "Viva's list is looked at once more")
 
     def test_expired(self):
         transaction, _command = self.offered()
@@ -367,6 +369,55 @@ class TestGatewayReports(GatewayCase):
         self.machine.tell(transaction.session_id, "outcome", self.outcome(transaction))
         self.assertEqual(transaction.state, "approved")
         self.assertTrue(transaction.activity_ids, "charged after all: a person is told")
+
+    def test_interrupted_while_it_settles(self):
+        """Killed between the steps of taking a report: it is not confirmed, comes again, and counts once."""
+        transaction, _command = self.offered()
+        report = self.machine.report(transaction.session_id, "outcome", self.outcome(transaction))
+        ledger = type(self.env["viva.transaction"])
+        for place in ("_settle", "_take_outcome", "_settle_verdict"):
+            with (
+                patch.object(ledger, place, side_effect=RuntimeError("killed")),
+                mute_logger(LOGGER, "odoo.addons.viva_payments.models.viva_gateway_sync"),
+            ):
+                self.assertEqual(self.machine.sync(report)["confirmed"], [])
+            self.assertEqual(transaction.state, "sent")
+        with (
+            patch.object(
+                type(self.env["viva.gateway.report"]), "_take", side_effect=RuntimeError("killed")
+            ),
+            mute_logger("odoo.addons.viva_payments.models.viva_gateway_sync"),
+        ):
+            self.assertEqual(self.machine.sync(report)["confirmed"], [])
+        self.assertEqual(transaction.state, "approved")
+        self.assertEqual(self.machine.sync(report)["confirmed"], [report["id"]])
+        self.assertEqual((transaction.state, transaction.approved_amount), ("approved", 19.99))
+        self.assertFalse(transaction.activity_ids)
+
+    def test_viva_has_seen_a_payment(self):
+        """Viva's own doubt, or its event of a success, outweighs the gateway's "nothing happened"."""
+        transaction, _command = self.offered()
+        self.amend(transaction.attempt, state="unknown", reason="amount")
+        self.machine.tell(transaction.session_id, "not_started", {"reason": "never_heard"})
+        self.assertEqual((transaction.state, transaction.reason), ("unknown", "amount"))
+        self.amend(transaction.attempt, state="failed", holds_terminal=False)
+        transaction, _command = self.offered()
+        with patch.object(type(transaction), "_has_success_event", lambda self: True):
+            self.machine.tell(transaction.session_id, "refused", error_to_json(Busy("…")))
+        self.assertEqual((transaction.state, transaction.reason), ("unknown", "contradiction"))
+
+    def test_raw_nonsense(self):
+        transaction, _command = self.offered()
+        for value in (float("nan"), float("inf"), "\0", "\ud800", [[[]]], 10**400):
+            outcome = {**self.outcome(transaction), "raw": {"x": value, "y\0": 1}}
+            report = self.machine.report(transaction.session_id, "lost", {"reason": value})
+            self.assertEqual(self.machine.sync(report)["confirmed"], [report["id"]])
+            report = self.machine.report(
+                transaction.session_id, "aborting", {"error": "Busy", "raw": {"x": value}}
+            )
+            self.assertEqual(self.machine.sync(report)["confirmed"], [report["id"]])
+        self.machine.tell(transaction.session_id, "outcome", outcome)
+        self.assertIn(transaction.state, ("approved", "unknown"))
 
     def test_many_reports_in_one_call(self):
         transaction, _command = self.offered()

@@ -308,6 +308,22 @@ class TestSync(PairingCase):
         self.assertFalse(self.lan.certificate_seen)
         self.assertFalse(self.lan._gateway_refusal())
 
+    def test_sights_of_the_old_address(self):
+        """The body of a call may be older than the change of the address."""
+        for place in ({"host": "192.168.1.99"}, {"port": 1}, {"host": None}):
+            self.machine.sync(terminals=[self.seen(tid="16000099", **place)])
+            self.assertFalse(self.lan._gateway_refusal())
+        place = {"host": self.lan.lan_host, "port": self.lan.lan_port}
+        self.machine.sync(terminals=[self.seen(tid="16000099", **place)])
+        self.assertTrue(self.lan._gateway_refusal())
+
+    def test_look_again(self):
+        self.machine.sync(terminals=[self.seen(tid="16000099")])
+        with self.assertRaises(AccessError):
+            self.lan.with_user(self.manager).action_look_again()
+        self.lan.action_look_again()
+        self.assertFalse(self.lan._gateway_refusal())
+
     def test_confirm_certificate(self):
         self.lan.certificate_fingerprint = False
         self.assertIn("not confirmed", self.lan._gateway_refusal())
