@@ -84,6 +84,20 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         return self.origin == "odoo" and self.protocol in (*LAN, APP)
 
+    def _is_unconfirmed(self):
+        """It counts as approved by the terminal's word alone."""
+        self.ensure_one()
+        return self.state == "approved" and self.word == "gateway" and not self.is_forced
+
+    def _is_overdue(self):
+        """Viva should have confirmed it long ago."""
+        limit = UNCONFIRMED_OFFLINE_AFTER if self.is_offline else UNCONFIRMED_AFTER
+        return self._is_unconfirmed() and self._age() >= limit
+
+    def _is_late_word(self):
+        """For the daily journal: a day has passed and only the terminal says it, offline or not."""
+        return self._is_unconfirmed() and self._age() >= UNCONFIRMED_AFTER
+
     def _may_look(self):
         """Whether the list can bring news about it in the state in which it is."""
         if self.is_forced or self.state == "unknown":
@@ -305,7 +319,7 @@ class VivaTransaction(models.Model):
         return self._age() > LAN_ENDS
 
     def _settle_listed(self, verdict, entry):
-        if self.state == "approved" and self.word == "gateway" and not self.is_forced:
+        if self._is_unconfirmed():
             self._compare_word(verdict, entry)
             return
         outcome = Outcome(
@@ -404,8 +418,7 @@ class VivaTransaction(models.Model):
 
     def _tend_unconfirmed(self):
         """Long after the terminal's word Viva still does not list it: a person looks at it."""
-        limit = UNCONFIRMED_OFFLINE_AFTER if self.is_offline else UNCONFIRMED_AFTER
-        if self.alarmed_at or self._age() < limit or self.is_forced:
+        if self.alarmed_at or not self._is_overdue():
             return
         self.write({"alarmed_at": fields.Datetime.now()})
         self._alarm(
@@ -414,7 +427,7 @@ class VivaTransaction(models.Model):
                 "The terminal has reported %(payment)s as approved; %(hours)s hours later Viva does not list it. Look "
                 "at the terminal (stored payments?) and into Viva's portal for reference %(reference)s.",
                 payment=self._headline(),
-                hours=limit // 3600,
+                hours=self._age() // 3600,
                 reference=self.merchant_reference,
             ),
         )

@@ -30,6 +30,14 @@ class VivaTransaction(models.Model):
     can_finish = fields.Boolean(
         compute="_compute_can", help="The money has moved, its order is still a draft."
     )
+    is_unconfirmed = fields.Boolean(
+        "Not confirmed by Viva yet",
+        compute="_compute_is_unconfirmed",
+        help="The terminal has told in the shop that it approved it; Viva's list does not show it yet.",
+    )
+    cannot_cancel = fields.Char(
+        compute="_compute_cannot_cancel", help="Why it cannot be cancelled from here."
+    )
     hold_lapses_on = fields.Date(related="hold_id.expires_on", string="Hold lapses on")
     dcc_text = fields.Char("Currency conversion", compute="_compute_dcc_text")
 
@@ -41,6 +49,16 @@ class VivaTransaction(models.Model):
             transaction.can_capture = transaction.can_release = is_free
             transaction.can_book_tip = transaction._has_open_tip()
             transaction.can_finish = transaction._waits_for_order()
+
+    @api.depends("state", "word", "is_forced")
+    def _compute_is_unconfirmed(self):
+        for transaction in self:
+            transaction.is_unconfirmed = transaction._is_unconfirmed()
+
+    def _compute_cannot_cancel(self):
+        for transaction in self:
+            open_one = transaction.sudo() if transaction.holds_terminal else None
+            transaction.cannot_cancel = open_one._obstacle_to_cancel() if open_one else False
 
     def _waits_for_order(self):
         """Whether its draft order has no payment line for this money yet, or is settled with it and only not validated."""

@@ -473,3 +473,55 @@ class TestLookup(LookupCase):
         _request, status = self.charge()
         self.assertEqual(status["state"], "pending", status["message"])
         self.assertEqual(self.transaction(transaction.attempt).state, "unknown")
+
+
+class TestOffice(LookupCase):
+    """What the accountant sees of words that Viva has not confirmed."""
+
+    def journal(self):
+        journal = self.env["viva.journal"].create({"company_id": self.company.id})
+        journal.day -= timedelta(days=1)
+        journal.action_show()
+        return journal
+
+    def test_journal_lists_what_viva_does_not_confirm(self):
+        _request, transaction = self.begin()
+        transaction = self.tell(transaction)
+        self.later(transaction, 20 * 3600)
+        self.assertFalse(
+            self.journal().difference_ids.filtered(lambda row: row.kind == "unconfirmed")
+        )
+        transaction = self.later(transaction, 5 * 3600)
+        self.assertEqual(transaction.sent_at.date(), self.journal().day)
+        (row,) = self.journal().difference_ids
+        self.assertEqual((row.kind, row.odoo_amount), ("unconfirmed", 19.99))
+        self.assertIn("terminal says", row.words)
+        journal = self.journal()
+        journal.action_compare()
+        self.assertEqual(journal.difference_ids.mapped("kind"), ["unconfirmed"])
+        self.assertIn("not confirmed by Viva yet: 1", journal.notes)
+
+    def test_journal_knows_that_they_have_no_session(self):
+        _request, transaction = self.begin()
+        transaction = self.tell(transaction)
+        self.at_viva(transaction)
+        self.look(transaction)
+        self.later(transaction, 25 * 3600)
+        journal = self.journal()
+        journal.action_compare()
+        self.assertNotIn("only_odoo", journal.difference_ids.mapped("kind"))
+
+    def test_form_and_filters(self):
+        _request, transaction = self.begin()
+        self.assertIn("red key", transaction.cannot_cancel)
+        transaction = self.tell(transaction, offline=True)
+        self.assertTrue(transaction.is_unconfirmed)
+        self.assertFalse(transaction.cannot_cancel)
+        view = self.env.ref("viva_payments.view_viva_transaction_search").arch
+        for name in ("unconfirmed", "offline", "in_the_app", "by_gateway"):
+            self.assertIn(f'name="{name}"', view)
+        self.at_viva(transaction)
+        self.later(transaction, 3600)
+        transaction.with_user(self.cashier).action_check()
+        transaction.invalidate_recordset()
+        self.assertFalse(transaction.is_unconfirmed)

@@ -131,7 +131,8 @@ class VivaJournal(models.TransientModel):
         rows += [
             self.env["viva.journal.difference"]._doubt(transaction)
             for transaction in transactions
-            if transaction.state in UNSETTLED and transaction.id not in doubtful
+            if (transaction.state in UNSETTLED or transaction._is_late_word())
+            and transaction.id not in doubtful
         ]
         order = [
             kind for kind, _label in self.env["viva.journal.difference"]._fields["kind"].selection

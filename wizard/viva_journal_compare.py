@@ -151,7 +151,9 @@ class VivaJournal(models.TransientModel):
         by_api = transactions.filtered(
             lambda transaction: transaction.via == "api" or transaction.origin == "viva"
         )
-        by_session = {record.session_id: record for record in transactions - by_api}
+        # These have no session at Viva's cloud: its list of transactions confirms them, one by one, all the time.
+        by_list = transactions.filtered(lambda record: record._is_looked_up()) - by_api
+        by_session = {record.session_id: record for record in transactions - by_api - by_list}
         successes, foreign = self._successes(listed, by_session)
         findings = []
         for session_id, transaction in by_session.items():
@@ -159,6 +161,14 @@ class VivaJournal(models.TransientModel):
         for outcomes in successes.values():
             findings += [self._only_viva(outcome) for outcome in outcomes]
         notes = []
+        waiting = by_list.filtered(lambda record: record._is_unconfirmed())
+        if waiting:
+            notes.append(
+                self.env._(
+                    "Payments that only the terminal has told so far, not confirmed by Viva yet: %s.",
+                    len(waiting),
+                )
+            )
         approved = by_api.filtered(lambda record: record.state == "approved")
         if approved:
             notes.append(

@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 from ..models.viva_transaction import GIVES_BACK
 
-DOUBTS = ("unknown", "open")
+DOUBTS = ("unknown", "open", "unconfirmed")
 
 
 class VivaJournalDifference(models.TransientModel):
@@ -20,6 +20,7 @@ class VivaJournalDifference(models.TransientModel):
             ("amount", "Amount differs"),
             ("unknown", "Unknown in Odoo"),
             ("open", "Still open in Odoo"),
+            ("unconfirmed", "Not confirmed by Viva"),
         ],
         required=True,
         readonly=True,
@@ -64,6 +65,7 @@ class VivaJournalDifference(models.TransientModel):
                 "amount": self.env._("Compare with the slip; correct the books by the difference."),
                 "unknown": self.env._("Check it with Viva, or decide what became of it."),
                 "open": self.env._("No result yet: check it with Viva."),
+                "unconfirmed": finding._words_unconfirmed(),
             }[finding.kind]
 
     def _words_only_viva(self):
@@ -76,6 +78,17 @@ class VivaJournalDifference(models.TransientModel):
                 "Carried out once more within one session: look into Viva's portal, give one back."
             )
         return self.env._("Odoo says that it did not succeed: check it with Viva.")
+
+    def _words_unconfirmed(self):
+        if self.transaction_id.is_offline:
+            return self.env._(
+                "The terminal approved it offline; Viva does not list it. Look whether the terminal still stores payments "
+                "that it has to send."
+            )
+        return self.env._(
+            "Only the terminal says that it was carried out; a day later Viva does not list it. Compare with the slip "
+            "and with Viva's portal."
+        )
 
     @api.model
     def _of(self, transaction, kind, *, viva_amount=0.0):
@@ -101,6 +114,8 @@ class VivaJournalDifference(models.TransientModel):
     def _doubt(self, transaction, *, viva_amount=0.0):
         """Values of the line for a transaction of which Odoo does not know what became."""
         kind = "unknown" if transaction.state == "unknown" else "open"
+        if transaction.state == "approved":
+            kind = "unconfirmed"
         return self._of(transaction, kind, viva_amount=viva_amount)
 
     def action_open(self):
