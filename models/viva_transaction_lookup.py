@@ -173,9 +173,20 @@ class VivaTransaction(models.Model):
                 return answers
 
             answers = self._ask(connection, wanted_ids, ask)
-        for question in questions if answers else ():
+        if answers is None:
+            self._note_look(wanted_ids, began)
+            return
+        for question in questions:
             if question.id in answers:
                 self._settle_look(question, *answers[question.id], began)
+
+    @api.model
+    def _note_look(self, transaction_ids, began):
+        """Viva gave no answer that says anything: it is not asked again at once."""
+        in_ledger(
+            self.env,
+            lambda env: env["viva.transaction"].browse(transaction_ids).write({"looked_at": began}),
+        )
 
     @api.model
     def _due_with(self, account):
@@ -244,11 +255,11 @@ class VivaTransaction(models.Model):
         end = time.monotonic() + BUDGET
         single, by_day, answers = 0, {}, {}
         for question in questions:
-            entries, complete = [], False
+            entries, complete, read = [], False, False
             if (question.told_id or question.order_code) and single < MOST_SINGLE:
                 if time.monotonic() > end:
                     break
-                single += 1
+                single, read = single + 1, True
                 if question.reversal or not question.told_id:
                     entries = driver.of_order(question.order_code) if question.order_code else []
                     complete = bool(question.reversal) and _knows_parent(question, entries)
@@ -263,7 +274,8 @@ class VivaTransaction(models.Model):
                         by_day[day] = driver.of_day(day)
                     entries = entries + by_day[day]
                 complete = all(day in by_day for day in question.days)
-            answers[question.id] = entries, complete
+            if read or complete or question.judge(entries):
+                answers[question.id] = entries, complete
         return answers
 
     # -- settle ----------------------------------------------------------------------------------

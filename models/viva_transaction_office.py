@@ -115,6 +115,7 @@ class VivaTransaction(models.Model):
             ]
         self.env["viva.event"]._process(ids)
         end, asked = time.monotonic() + OFFICE_BUDGET, []
+        self._look(due)
         for transaction_id in due:
             if time.monotonic() > end:
                 break

@@ -27,5 +27,6 @@ from . import (
     test_pos_tours,
     test_rpc,
     test_sale,
+    test_ways,
     test_webhook,
 )
