@@ -183,7 +183,7 @@ def _told(settings: Config) -> dict[str, Any] | None:
 
 
 def _scan(settings: Config, options: argparse.Namespace) -> int:
-    where = scan.networks(options.network)
+    where = scan.networks(options.network or settings.networks)
     if not where:
         print("No network was found to look into. Name it: viva-gateway scan 192.168.1.0/24")
         return 1

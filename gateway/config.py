@@ -13,7 +13,7 @@ from .log import LEVELS
 from .problems import Problem
 
 SECTION = "gateway"
-_KEYS = ("odoo", "database", "ca_bundle", "state", "log_level")
+_KEYS = ("odoo", "database", "ca_bundle", "networks", "state", "log_level")
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Config:
 
     :param database: name, ``""``: the one it was paired with
     :param ca_bundle: file with the certificates to trust, ``""``: those of the system
+    :param networks: to look for terminals in, none: the own one
     :param state: folder of the journal
     """
 
@@ -30,6 +31,7 @@ class Config:
     database: str = ""
     ca_bundle: str = ""
     log_level: str = "info"
+    networks: tuple[str, ...] = ()
 
     @property
     def journal(self) -> Path:
@@ -65,6 +67,7 @@ def load(file: Path | None = None, state: Path | None = None) -> Config:
         database=values.get("database", ""),
         ca_bundle=ca_bundle,
         log_level=level,
+        networks=tuple(values.get("networks", "").replace(",", " ").split()),
     )
 
 

@@ -28,6 +28,9 @@ _AT_ONCE = 64
 
 Network = ipaddress.IPv4Network
 
+#: What a shop's network is when nobody has named it.
+_SHOPS = tuple(map(Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+
 
 @dataclass(frozen=True)
 class Found:
@@ -66,7 +69,7 @@ def networks(texts: Iterable[str], also: Iterable[str] = ()) -> list[Network]:
         for address in (*own_addresses(), *also):
             with contextlib.suppress(ValueError):
                 network = ipaddress.IPv4Network(f"{address}/24", strict=False)
-                if network.is_private and not network.is_loopback:
+                if any(network.subnet_of(shop) for shop in _SHOPS):
                     found.append(network)
     return list(dict.fromkeys(found))[:MOST_NETWORKS]
 

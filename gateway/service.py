@@ -323,6 +323,7 @@ class Service:
             self._scan = None
         elif self._scan is None or self._scan.number != number:
             texts = [str(text) for text in _list(wanted, "networks")]
+            texts = list(self._config.networks) or texts
             hosts = [terminal.host for terminal in self._terminals.values()]
             busy = {
                 (terminal.host, terminal.port)

@@ -304,8 +304,13 @@ def test_what_is_not_understood(tmp_path, text, words):
 
 def test_what_is_understood(tmp_path):
     file = tmp_path / "gateway.ini"
-    file.write_text(f"[gateway]\nodoo = odoo.example.com\ndatabase = shop\nstate = {tmp_path}\n")
-    assert config.load(file) == config.Config(tmp_path, "https://odoo.example.com", "shop")
+    text = (
+        "[gateway]\nodoo = odoo.example.com\ndatabase = shop\nnetworks = 10.1.2.0/24, 10.1.3.0/24"
+    )
+    file.write_text(f"{text}\nstate = {tmp_path}\n")
+    assert config.load(file) == config.Config(
+        *(tmp_path, "https://odoo.example.com", "shop"), networks=("10.1.2.0/24", "10.1.3.0/24")
+    )
     assert config.load(file, tmp_path / "x").state == tmp_path / "x"
 
 

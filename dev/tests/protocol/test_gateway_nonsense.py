@@ -140,10 +140,11 @@ def test_nobody():
     assert scan.probe("127.0.0.1", 1) is None
 
 
-def test_own_networks_are_private():
-    for network in scan.networks([], ["10.1.2.3", "name.local", "8.8.8.8"]):
-        assert network.is_private
-    assert any(str(network) == "10.1.2.0/24" for network in scan.networks([], ["10.1.2.3"]))
+def test_networks_that_nobody_has_named(monkeypatch):
+    """Our own, and those of terminals; only such as shops have."""
+    monkeypatch.setattr(scan, "own_addresses", lambda: ["192.168.1.9", "192.0.2.7", "127.0.0.1"])
+    found = scan.networks([], ["10.1.2.3", "192.168.1.3", "name.local", "8.8.8.8", "127.0.0.2"])
+    assert [str(network) for network in found] == ["192.168.1.0/24", "10.1.2.0/24"]
 
 
 @pytest.mark.parametrize("text", ["8.8.8.0/24", "10.0.0.0/8", "::1/128", "0.0.0.0/0", "x"])
