@@ -8,6 +8,7 @@ gets the ways to look and to cancel, and never one to charge.
 
 import logging
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from odoo import api, fields, models
 
@@ -57,8 +58,8 @@ class VivaTransaction(models.Model):
     @api.model
     def _send_by_app(self, recorded):
         """Hand the operation to the till, which opens the app. Returns the Status, the only one with its address."""
-        base = self.env["viva.account"].browse(recorded.values["account_id"]).get_base_url()
-        callback = self._app_callback(base, recorded.values["app_token"])
+        account = self.env["viva.account"].browse(recorded.values["account_id"])
+        callback = self._app_callback(account.get_base_url(), recorded.values["app_token"])
         request = self._terminal_request(recorded.values)
         try:
             is_unreferenced = isinstance(request, UnreferencedRefundRequest)
@@ -83,8 +84,18 @@ class VivaTransaction(models.Model):
 
         status = in_ledger(self.env, work)
         if status:
-            status["app"]["uri"] = uri
+            status["app"]["uri"] = self._on_device(
+                account, uri, recorded.values["terminal_viva_id"]
+            )
         return status
+
+    @api.model
+    def _on_device(self, account, uri, terminal_viva_id):
+        """What the till opens: the app itself, or with custom addresses the page that plays it."""
+        account = account.sudo()
+        if account.environment != "custom":
+            return uri
+        return f"{account.www_url}/app?{urlencode({'uri': uri, 'terminal': terminal_viva_id})}"
 
     @api.model
     def _app_callback(self, base, token, kind=""):
@@ -105,7 +116,10 @@ class VivaTransaction(models.Model):
         except ValueError as error:
             # The server's address was changed under an open payment: the app would not return to it.
             _logger.warning("viva: no address for the app to return to: %s", error)
-        return addresses
+        return {
+            name: uri and self._on_device(self.account_id, uri, self.terminal_viva_id)
+            for name, uri in addresses.items()
+        }
 
     # -- return ----------------------------------------------------------------------------------
 

@@ -273,6 +273,7 @@ class VivaTransaction(models.Model):
             parent_transaction_id=self.parent_id.viva_transaction_id or "",
             untold=CAPABILITIES_OF[self.protocol or "cloud"].untold,
             transaction_id=self._told_id() if self._is_looked_up() else "",
+            booked=self._is_unconfirmed(),
             partial=bool(self.parent_id) and self.amount < self.parent_id.approved_amount,
         )
 

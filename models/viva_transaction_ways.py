@@ -29,8 +29,9 @@ class VivaTransaction(models.Model):
         obstacle = terminal._obstacle_to(request, protocol, parent)
         if not obstacle:
             return terminal, protocol
-        if terminal._fallback(operation, protocol) or (
-            parent and parent._crosses(protocol) and parent.account_id._has_api_keys()
+        if parent and (
+            terminal._fallback(operation, protocol)
+            or (parent._crosses(protocol) and parent.account_id._has_api_keys())
         ):
             return parent.terminal_id, False
         raise Refused(obstacle, "ability")

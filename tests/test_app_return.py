@@ -15,6 +15,8 @@ from ..models.viva_transaction_app import MOST_CALLS
 from .common import TERMINAL
 from .test_give_back import GiveBackCase
 
+APP = "vivapayclient://pay/v1?action="
+
 
 class AppCase(GiveBackCase, HttpCase):
     """A terminal on which a till runs as well, and the simulator's app on it."""
@@ -30,12 +32,17 @@ class AppCase(GiveBackCase, HttpCase):
         values = {"protocol": "app_to_app", **values}
         request, status = self.charge(order, amount_minor, **values)
         self.assertEqual(status["state"], "pending", status["message"])
-        self.assertTrue(status["app"]["uri"].startswith("vivapayclient://pay/v1?action=sale&"))
+        self.assertTrue(self.bare(status["app"]["uri"]).startswith(f"{APP}sale&"))
         return request, status
+
+    def bare(self, address):
+        """With custom addresses a page plays the app: the URI that it is opened with."""
+        self.assertTrue(address.startswith(f"{self.simulator.url}/app?uri="), address)
+        return parse_qs(urlsplit(address).query)["uri"][0]
 
     def open(self, uri, action="approve", **options):
         """The app does what a person wants; returns the address that it opens then, or None."""
-        sent = {"uri": uri, "action": action, "terminalId": TERMINAL, **options}
+        sent = {"uri": self.bare(uri), "action": action, "terminalId": TERMINAL, **options}
         self.opened = self.simulator.control("POST", "app/open", sent)
         return self.opened["callback"]
 
@@ -102,10 +109,10 @@ class TestApp(AppCase):
         again = self.ledger.pos_start(request)
         self.assertEqual((again["state"], again["app"]["uri"]), ("pending", ""))
         for name in ("foreground", "details", "abort"):
-            self.assertTrue(again["app"][name].startswith("vivapayclient://pay/v1?action="), name)
+            self.assertTrue(self.bare(again["app"][name]).startswith(APP), name)
         found = self.ledger.pos_find([request["order_uuid"]])[0]
         self.assertEqual(found["app"]["uri"], "")
-        parameters = parse_qs(urlsplit(status["app"]["uri"]).query)
+        parameters = parse_qs(urlsplit(self.bare(status["app"]["uri"])).query)
         self.assertEqual(parameters["amount"], ["1999"])
         transaction = self.transaction(request["attempt"])
         self.assertEqual(parameters["clientTransactionId"], [transaction.merchant_reference])
@@ -149,6 +156,17 @@ class TestApp(AppCase):
         self.assertEqual([way["on_device"] for way in ways], [False, True])
         self.assertEqual(ways[1]["abilities"]["sale"], "")
         self.assertTrue(ways[1]["abilities"]["release"])
+
+    def test_the_real_app_is_opened_by_its_own_address(self):
+        for environment in ("demo", "live"):
+            self.env.cr.execute(
+                "UPDATE viva_account SET environment = %s WHERE id = %s",
+                (environment, self.account.id),
+            )
+            self.env.invalidate_all()
+            uri = f"{APP}sale&amount=1"
+            opened = self.env["viva.transaction"]._on_device(self.account, uri, TERMINAL)
+            self.assertEqual(opened, uri)
 
     # -- what people do ----------------------------------------------------------------------------
 
@@ -507,7 +525,7 @@ class TestApp(AppCase):
             "void", None, 1999, parent_attempt=sale["attempt"], protocol="app_to_app"
         )
         self.assertEqual(status["state"], "pending", status["message"])
-        self.assertIn("action=cancel", status["app"]["uri"])
+        self.assertIn("action=cancel&", self.bare(status["app"]["uri"]))
         self.come_back(self.open(status["app"]["uri"]))
         status = self.check(request["attempt"])
         self.assertEqual((status["state"], status["executed"]), ("approved", "void"), status)
@@ -581,13 +599,13 @@ class TestApp(AppCase):
         request, status = self.start(
             "preauth", order, 5000, reference="Table 7", protocol="app_to_app"
         )
-        self.assertIn("action=pre_auth", status["app"]["uri"])
+        self.assertIn("action=pre_auth&", self.bare(status["app"]["uri"]))
         self.come_back(self.open(status["app"]["uri"]))
         self.assertEqual(self.check(request["attempt"])["state"], "approved")
         capture, status = self.start(
             "capture", order, 5000, parent_attempt=request["attempt"], protocol="app_to_app"
         )
-        self.assertIn("action=capture_pre_auth", status["app"]["uri"])
+        self.assertIn("action=capture_pre_auth&", self.bare(status["app"]["uri"]))
         self.come_back(self.open(status["app"]["uri"]))
         status = self.check(capture["attempt"])
         self.assertEqual(status["state"], "approved", status["message"])

@@ -445,6 +445,29 @@ class TestLookup(LookupCase):
         _request, status = self.charge(max_installments=3)
         self.assertEqual((status["state"], status["reason"]), ("refused", "ability"))
 
+    def test_money_back_without_an_original_has_nothing_instead(self):
+        order, _sale = self.paid_here()
+        self.refunder.group_ids |= self.env.ref("viva_payments.group_viva_unreferenced_refund")
+        refund = self.refund_order(order)
+        _request, status = self.start(
+            "refund", refund, by=self.refunder, unreferenced=True, parent_attempt=""
+        )
+        self.assertEqual((status["state"], status["reason"]), ("refused", "ability"))
+        self.assertIn("without the original", status["message"])
+        self.assert_back()
+
+    def test_reversed_before_we_knew_of_it(self):
+        """The terminal cancelled by itself what Viva had approved: found, but no money of ours."""
+        _request, transaction = self.begin()
+        transaction = self.lose(transaction)
+        charge = self.at_viva(transaction)
+        self.account._transactions_api().reverse(
+            charge["transactionId"], 1999, "EUR", merchant_reference="by-somebody-else"
+        )
+        transaction = self.look(transaction)
+        self.assertEqual((transaction.state, transaction.reason), ("unknown", "reversal"))
+        self.assertFalse(transaction._counts())
+
     def test_cancelling_is_the_terminals_business(self):
         request, _transaction = self.begin()
         status = self.ledger.pos_abort(request["attempt"])
