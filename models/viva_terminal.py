@@ -245,7 +245,8 @@ class VivaTerminal(models.Model):
             terminal.last_success_at = success.get(terminal.id)
             terminal.last_failure_at = failure.get(terminal.id)
             words = trouble.get(terminal.id)
-            terminal.known = " · ".join(filter(None, [words, terminal._known_words()]))
+            known = " · ".join(filter(None, [words, terminal._known_words()]))
+            terminal.known = known[:1].upper() + known[1:]
             terminal.color = 1 if words else terminal._known_color()
 
     def _trouble_in_shop(self):

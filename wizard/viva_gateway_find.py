@@ -31,6 +31,7 @@ class VivaGatewayFind(models.TransientModel):
             "res_id": self.id,
             "views": [(False, "form")],
             "target": "new",
+            "context": {"dialog_size": "extra-large"},
         }
 
     def _scan(self):
