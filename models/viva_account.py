@@ -391,8 +391,11 @@ class VivaAccount(models.Model):
         )
         return CloudDriver(transport, endpoints, tokens, **options)
 
-    def _transactions_api(self):
-        """Viva's transactions API with this account's keys, for use with all cursors closed."""
+    def _transactions_api(self, **options):
+        """Viva's transactions API with this account's keys, for use with all cursors closed.
+
+        :param options: keyword arguments of `TransactionsApi`
+        """
         self.ensure_one()
         account = self.sudo()
         return TransactionsApi(
@@ -400,6 +403,7 @@ class VivaAccount(models.Model):
             self._endpoints(),
             account.merchant_id or "",
             account.api_key or "",
+            **options,
         )
 
     def _has_api_keys(self):

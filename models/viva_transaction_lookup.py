@@ -34,6 +34,8 @@ from .ways import APP, LAN
 # Times in seconds.
 # How often Viva's list is read for one operation: (up to this age, not more often than every …).
 PACE = ((150, 10), (600, 30), (3600, 120), (24 * 3600, 900), (float("inf"), 3600))
+# … and for one that counts already by the terminal's word.
+PACE_CONFIRM = ((600, 120), (3600, 300), (24 * 3600, 1800), (float("inf"), 6 * 3600))
 HASTE = 3  # … and with news (an event, the app's return) after so long already
 LAN_ENDS = (
     240  # a terminal in the shop answers within 180; later nobody can try again in the same request
@@ -44,7 +46,9 @@ RECHECKS = (20, 90, 300, 600, 3600, 6 * 3600, 24 * 3600)
 UNCONFIRMED_AFTER, UNCONFIRMED_OFFLINE_AFTER = 24 * 3600, 72 * 3600
 LOOKED_FOR = timedelta(days=14)
 # One look: so many operations, so many single questions, no new question after so long.
-MOST, MOST_SINGLE, BUDGET = 200, 5, 6
+MOST, MOST_SINGLE, BUDGET, READ_TIMEOUT = 200, 10, 4, 5
+# The clocks of Viva and Odoo may differ: a row that is older than its request by more is of something else.
+SKEW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,8 @@ class VivaTransaction(models.Model):
         since = (now - (self.looked_at or self.sent_at or self.create_date)).total_seconds()
         if self._has_news():
             return not self.looked_at or since >= HASTE
-        return since >= next(pace for limit, pace in PACE if age < limit)
+        table = PACE_CONFIRM if self._is_unconfirmed() else PACE
+        return since >= next(pace for limit, pace in table if age < limit)
 
     def _has_news(self):
         """Somebody has hinted at a result since the list was read."""
@@ -158,7 +163,7 @@ class VivaTransaction(models.Model):
             connection = self.env["viva.connection"]._store(account)
             if connection.is_silent(env):
                 return
-            driver = account._transactions_api()
+            driver = account._transactions_api(read_timeout=READ_TIMEOUT)
             wanted = env["viva.transaction"].browse(wanted_ids)
             due = wanted | wanted._due_with(account)
             questions = [transaction._question_to_list() for transaction in due[:MOST]]
@@ -232,8 +237,14 @@ class VivaTransaction(models.Model):
         )
 
     def _told_id(self):
-        """Viva's id of this operation as the terminal or the app has named it: a hint."""
-        return self.viva_transaction_id or (self.app_answer or {}).get("transaction_id") or ""
+        """Viva's id of this operation as the terminal, the app or an event has named it: where to look, no proof."""
+        told = self.viva_transaction_id or (self.app_answer or {}).get("transaction_id")
+        for event in self.event_ids if not told else ():
+            data = (event.payload or {}).get("EventData")
+            named = data.get("TransactionId") if isinstance(data, dict) else None
+            if event.event_type_id in self._success_events() and isinstance(named, str):
+                told = named
+        return told if told and len(told) <= 64 and told.isprintable() else ""
 
     def _days_at_viva(self):
         """The days in whose lists it may be, the likeliest first."""
@@ -310,12 +321,16 @@ class VivaTransaction(models.Model):
         if not (self.parent_id and told):
             return list(entries)
         theirs = ("", self.parent_id.merchant_reference)
-        return [
-            self._with_reference(entry)
-            if entry.transaction_id.lower() == told.lower() and entry.merchant_reference in theirs
-            else entry
-            for entry in entries
-        ]
+        since = self.sent_at.replace(tzinfo=timezone.utc) - SKEW
+
+        def is_named(entry):
+            return (
+                entry.transaction_id.lower() == told.lower()
+                and entry.merchant_reference in theirs
+                and (entry.created_at is None or entry.created_at >= since)
+            )
+
+        return [self._with_reference(entry) if is_named(entry) else entry for entry in entries]
 
     def _with_reference(self, entry):
         return Entry(**{**vars(entry), "merchant_reference": self.merchant_reference})

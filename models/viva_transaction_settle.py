@@ -272,7 +272,8 @@ class VivaTransaction(models.Model):
             merchant_reference=self.merchant_reference,
             parent_transaction_id=self.parent_id.viva_transaction_id or "",
             untold=CAPABILITIES_OF[self.protocol or "cloud"].untold,
-            transaction_id=self._told_id() if self._is_looked_up() else "",
+            # As the gateway has told it; what the app or an event says is no reason to believe a row without our name.
+            transaction_id=(self._is_looked_up() and self.viva_transaction_id) or "",
             booked=self._is_unconfirmed(),
             partial=bool(self.parent_id) and self.amount < self.parent_id.approved_amount,
         )

@@ -357,6 +357,18 @@ class TestApp(AppCase):
                 self.assertFalse(status["charged"])
                 self.assertEqual(len(self.simulator.charges()), 1)
 
+    def test_id_of_a_sale_that_was_typed_into_the_app(self):
+        """Same amount, same terminal, no reference, not in the ledger: the money of another customer."""
+        request, _status = self.begin()
+        by_hand = f"{APP}sale&appId=x&amount=1999&callback=https://x.example"
+        callback = self.simulator.control("POST", "app/open", {"uri": by_hand})["callback"]
+        viva_id = parse_qs(urlsplit(callback).query)["transactionId"][0]
+        self.come_back(self.success_of(request, transactionId=viva_id))
+        self.assertEqual(self.check(request["attempt"])["state"], "pending")
+        status = self.look(request["attempt"], 200)
+        self.assertEqual((status["state"], status["reason"]), ("unknown", "app_unconfirmed"))
+        self.assertFalse(status["charged"])
+
     def test_of_another_order(self):
         """The address of one payment with the answer of another."""
         request, status = self.begin()
@@ -563,6 +575,29 @@ class TestApp(AppCase):
             self.assertIn(self.look(request["attempt"])["state"], ("pending", "unknown"))
         self.assertTrue(self.check(sale["attempt"])["charged"])
         self.assert_back()
+
+    def test_void_that_was_made_before(self):
+        """The id of money that went back in Viva's portal before anybody asked for it here."""
+        _order, sale, _callback = self.pay_in_app(3000)
+        self.check(sale["attempt"])
+        original = self.transaction(sale["attempt"]).viva_transaction_id
+        self.clear(sale)
+        self.later(sale["attempt"], 2 * 24 * 3600)
+        answer = self.account._transactions_api().reverse(
+            original,
+            1000,
+            "EUR",
+            merchant_reference=self.transaction(sale["attempt"]).merchant_reference,
+        )
+        self.simulator.control("POST", "clock", {"advance_s": 3600})
+        request, status = self.start(
+            "void", None, 3000, parent_attempt=sale["attempt"], protocol="app_to_app"
+        )
+        self.assertEqual(status["state"], "pending", status["message"])
+        transaction_id = answer.transaction_id
+        self.come_back(self.success_of(request, transactionId=transaction_id, action="cancel"))
+        self.assertIn(self.look(request["attempt"])["state"], ("pending", "unknown"))
+        self.assertFalse(self.check(request["attempt"])["charged"])
 
     def test_refund_in_the_app(self):
         order, sale, _callback = self.pay_in_app()

@@ -122,7 +122,7 @@ class LookupCase(GiveBackCase):
 
     def look(self, transaction):
         """The till asks, as soon as it may."""
-        self.later(transaction, 3600 if transaction.state == "approved" else 30)
+        self.later(transaction, 7 * 3600 if transaction.state == "approved" else 30)
         self.check(transaction.attempt)
         return self.transaction(transaction.attempt)
 
@@ -307,7 +307,7 @@ class TestLookup(LookupCase):
             told.append(self.tell(transaction))
         for transaction in told:
             self.at_viva(transaction)
-            self.later(transaction, 60)
+            self.later(transaction, 130)
         before = self.requests_to_viva()
         self.run_job()
         self.assertLessEqual(self.requests_to_viva() - before, 2)
@@ -339,7 +339,17 @@ class TestLookup(LookupCase):
         self.receive(transaction)
         self.assertEqual(self.check(request["attempt"])["state"], "pending")
 
-    def receive(self, transaction):
+    def test_an_event_confirms_with_one_question(self):
+        request, transaction = self.begin()
+        self.tell(transaction)
+        charge = self.at_viva(transaction)
+        self.receive(transaction, charge["transactionId"])
+        before = self.requests_to_viva()
+        self.check(request["attempt"])
+        self.assertEqual(self.transaction(request["attempt"]).word, "viva")
+        self.assertEqual(self.requests_to_viva() - before, 1)
+
+    def receive(self, transaction, transaction_id=None):
         self.account.webhook_key = "key"
         self.env["viva.event"]._receive(
             self.account,
@@ -347,7 +357,11 @@ class TestLookup(LookupCase):
                 "EventTypeId": 1796,
                 "MessageId": transaction.session_id,
                 "RecipientId": self.account.merchant_id,
-                "EventData": {"MerchantTrns": transaction.merchant_reference, "StatusId": "F"},
+                "EventData": {
+                    "MerchantTrns": transaction.merchant_reference,
+                    "StatusId": "F",
+                    "TransactionId": transaction_id,
+                },
             },
         )
 
