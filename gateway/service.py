@@ -26,8 +26,8 @@ from .terminals import Terminal
 from .version import version
 from .viva import drivers, wire
 
-#: Reports in one call; Odoo takes 200, and 512 KiB.
-MOST_REPORTS = 50
+#: Reports in one call, and their characters; Odoo takes 200, and 512 KiB.
+MOST_REPORTS, MOST_CHARACTERS = 100, 300_000
 #: Without the websocket: seconds between calls while a payment runs, and for how long after it.
 BUSY_S, BUSY_FOR_S = 2.0, 600.0
 #: Bounds of what Odoo may say about the time between two calls.
@@ -204,7 +204,7 @@ class Service:
 
     def _call(self, answer_s: float = 20.0) -> int:
         """Tell and ask. Return how many reports were sent and not confirmed."""
-        reports = self._journal.reports(MOST_REPORTS)
+        reports = _fitting(self._journal.reports(MOST_REPORTS))
         content = {
             "version": version(),
             "terminals": [self._as_seen(viva_id) for viva_id in self._terminals],
@@ -400,6 +400,16 @@ def write_status(folder: Path, status: Mapping[str, Any]) -> None:
         os.replace(part, folder / STATUS_FILE)
     except OSError as error:
         get().debug("The status cannot be written: %s", error)
+
+
+def _fitting(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first ones, as many as fit into one call; at least one."""
+    room = MOST_CHARACTERS
+    for place, report in enumerate(reports):
+        room -= len(json.dumps(report))
+        if room < 0:
+            return reports[: max(place, 1)]
+    return reports
 
 
 def _list(data: Mapping[str, Any], key: str) -> list[Any]:

@@ -14,7 +14,6 @@ What an answer to "how is the session?" means follows section 5.3 of the Local A
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import socket
 import threading
@@ -43,8 +42,6 @@ FRESH_S = 30.0
 ABORTED_S = 140.0
 #: Seconds between looks at an idle terminal. A TCP terminal has one connection: rarely.
 LOOK_S = {"local": 60.0, "tcp": 600.0}
-#: Characters of an outcome: fifty of them have to fit into one call to Odoo.
-LARGEST_ANSWER = 8000
 #: After a disk that is full, or a defect.
 PAUSE_S = 1.0
 
@@ -79,7 +76,7 @@ class _Watch:
     driver: drivers.TerminalDriver | None
     began: float
     deadline: float
-    sure: bool
+    sure: bool = False
     next_at: float = 0.0
     lost: bool = False
     fresh: bool = True
@@ -128,8 +125,9 @@ class Worker(threading.Thread):
 
     def abort_session(self, session_id: str, register: str) -> None:
         """Drop it: on the terminal, or before it gets there."""
-        self._dropped.add(session_id)
-        self._jobs.put(lambda: self._abort(session_id, register))
+        if session_id not in self._dropped:  # Odoo repeats it until it hears what came of it
+            self._dropped.add(session_id)
+            self._jobs.put(lambda: self._abort(session_id, register))
 
     def resume(self, session: Session) -> None:
         """Go on with a session of an earlier process."""
@@ -156,7 +154,8 @@ class Worker(threading.Thread):
     # -- the loop ------------------------------------------------------------------
 
     def run(self) -> None:
-        while not self._stopping.is_set() or self._holds_answers():
+        # What waits in the queue at the end is refused there.
+        while not self._stopping.is_set() or self._holds_answers() or not self._jobs.empty():
             job = self._next_job()
             try:
                 if job is not None:
@@ -170,7 +169,7 @@ class Worker(threading.Thread):
 
     def _next_job(self) -> Callable[[], None] | None:
         due = [watch.next_at for watch in self._watches.values()]
-        if self._terminal is not None:
+        if not due and self._terminal is not None:
             due.append(self._look_at)
         wait = None if not due else max(0.0, min(due) - clock.now())
         if self._stopping.is_set():
@@ -275,7 +274,7 @@ class Worker(threading.Thread):
         session_id = session.session_id
         known = self._journal.session(session_id)
         if known is None or known.state != store.RECEIVED:
-            if known is not None and known.state != store.CLOSED:
+            if known and known.state != store.CLOSED and session_id not in self._watches:
                 self._resume(known)
             return None
         if session_id in self._dropped or clock.now() > session.until:
@@ -297,11 +296,12 @@ class Worker(threading.Thread):
         self._journal.started(session_id)
         self._news()
         get().info("Terminal %s: %s is started.", self.viva_id, session_id)
-        began = clock.now()
+        began, taken = clock.now(), False
         try:
             driver.start(request)
+            taken = True
         except drivers.AlreadyUsed:
-            sure = False  # never sent by us twice: whoever did, the session tells
+            pass  # never sent by us twice: whoever did, the session tells
         except (drivers.DefiniteError, drivers.RetryableError) as error:
             self._note_error(error)
             return self._refuse(session_id, error)
@@ -311,18 +311,17 @@ class Worker(threading.Thread):
             if not driver.capabilities.recalls:
                 self._journal.lost(session_id, _reason(error), final=True)
                 return self._news()
-            sure = False
-        else:
-            sure = True
-            self._journal.accepted(session_id)
-            self._note(True)
         own = None if driver.capabilities.recalls else driver
         deadline = began + DEADLINE_S + (0.0 if own is None else 10.0)  # that driver has its own
-        self._watches[session_id] = _Watch(
-            *(session_id, request.cash_register_id, own, began, deadline, sure),
+        watch = _Watch(
+            *(session_id, request.cash_register_id, own, began, deadline),
             next_at=clock.now() + (QUICK_S if own is None else 0.0),
         )
-        return self._news()
+        self._watches[session_id] = watch
+        if taken:
+            self._go_on(watch)
+            self._note(True)
+        return None
 
     def _free_driver(self, request: drivers.StartRequest) -> drivers.TerminalDriver:
         """Return a driver that may start now. :raises drivers.VivaError: it may not"""
@@ -350,9 +349,13 @@ class Worker(threading.Thread):
     # -- abort -----------------------------------------------------------------------
 
     def _abort(self, session_id: str, register: str) -> None:
-        if session_id not in self._dropped:
-            return None  # it was dropped before it got to the terminal
-        self._dropped.discard(session_id)
+        if session_id in self._dropped:  # else it was dropped before it got to the terminal
+            try:
+                self._ask_to_drop(session_id, register)
+            finally:
+                self._dropped.discard(session_id)
+
+    def _ask_to_drop(self, session_id: str, register: str) -> None:
         watch = self._watches.get(session_id)
         if watch is None:
             error = drivers.NotFound("It is not on the terminal any more.")
@@ -445,15 +448,12 @@ class Worker(threading.Thread):
     def _go_on(self, watch: _Watch) -> None:
         watch.missing_since = None
         if not watch.sure:
-            watch.sure = True
             self._journal.accepted(watch.session_id)
+            watch.sure = True
             self._news()
 
     def _finish(self, watch: _Watch, answer: drivers.Outcome) -> None:
-        data = wire.answer_to_json(answer)
-        if len(json.dumps(data)) > LARGEST_ANSWER:
-            data["raw"] = {}  # the fields that count have limits of their own
-        self._journal.outcome(watch.session_id, data)
+        self._journal.outcome(watch.session_id, wire.answer_to_json(answer))
         self._drop(watch)
         told = answer.terminal_id or answer.tid
         words = ""
@@ -507,14 +507,13 @@ class Worker(threading.Thread):
                 close()
 
     def _note_error(self, error: Exception) -> None:
-        """A refusal comes from a terminal that was reached."""
         if isinstance(error, drivers.WrongDevice):
             self._note(False, "Another device answers at its address.")
             self._look_at = clock.now()  # and shows which certificate?
-        elif isinstance(error, drivers.DefiniteError):
-            self._note(True)
-        else:
+        elif isinstance(error, (drivers.Unreachable, drivers.AnswerLost, OSError)):
             self._note(False, _words(error))
+        else:
+            self._note(True)  # whoever refuses, or talks nonsense, was reached
 
 
 def greet(address: str, port: int) -> None:

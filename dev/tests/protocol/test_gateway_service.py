@@ -160,6 +160,18 @@ def test_what_is_not_confirmed_is_told_again_but_not_at_once(gateway, odoo, devi
     assert odoo.kinds(request["session_id"]) == ["received", "started", "accepted", "outcome"]
 
 
+def test_an_hour_of_reports_goes_in_several_calls(odoo, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "MOST_CHARACTERS", 2000)
+    journal = Store(tmp_path / "gateway.sqlite")
+    names = [f"s{number}" for number in range(250)]
+    journal.take_answer([], None, [], names)
+    journal.close()
+    with Running(tmp_path):
+        until(lambda: len(odoo.reports) == 250, 20)
+    assert [report["session_id"] for _number, report in sorted(odoo.reports.items())] == names
+    assert max(len(call["reports"]) for call in odoo.calls) < 30
+
+
 def test_numbers_are_never_used_twice(gateway, odoo):
     until(lambda: odoo.last)
     before = odoo.last
