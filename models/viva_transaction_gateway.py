@@ -243,7 +243,13 @@ class VivaTransaction(models.Model):
         if self._seconds_since(self.gateway_heard_at or self.offered_at) <= SILENT_AFTER:
             return None
         # A customer takes his time, and the gateway speaks when there is something to say – as long as it is there.
-        if self.gateway_heard_at and self.gateway_id.is_connected:
+        # (Paired anew, it has another journal, and this operation is nobody's.)
+        gateway = self.gateway_id
+        if (
+            self.gateway_heard_at
+            and gateway.is_connected
+            and gateway._link().uid == self.gateway_uid
+        ):
             return None
         return "unknown", "gateway_silent"
 

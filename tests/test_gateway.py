@@ -521,5 +521,5 @@ class TestGatewayForeign(GatewayCase):
         self.assertForeign(transaction, machine)
         # Nobody will ever speak about it: Viva is asked.
         self.age(transaction, 100)
-        self.away()
+        self.assertTrue(self.gateway.is_connected)
         self.assertEqual(self.check(transaction.attempt)["state"], "unknown")
