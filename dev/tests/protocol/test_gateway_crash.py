@@ -1,5 +1,9 @@
 """The power goes at each step of the journal: nothing is charged twice, nothing is claimed that is not so."""
 
+import random
+import shutil
+import time
+
 import pytest
 from gateway_doubles import (
     CODE,
@@ -229,3 +233,72 @@ def test_killed_in_the_middle_and_the_device_is_gone(odoo, device, tmp_path):
         assert odoo.wait(request["session_id"], "outcome", 20)["success"] is True
         process.stop()
     assert len(device.posts) == 1
+
+
+def test_two_gateways_by_mistake(odoo, device, tmp_path):
+    """The folder was copied: as soon as both have called, one stops and says why."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    introduce(first, odoo)
+    with Process(first, "run") as process:
+        until(lambda: odoo.seen.get(TERMINAL, {}).get("reached"), 20)
+        process.stop()
+    shutil.copytree(first, second)
+    with Process(first, "run") as one, Process(second, "run") as other:
+        both = (one.process, other.process)
+        until(lambda: (odoo.hint(), any(item.poll() is not None for item in both))[1], 20)
+        (stopped,) = [item for item in (one, other) if item.process.poll() is not None]
+        code, said = stopped.end()
+        assert code == 4
+        assert "Another copy of this gateway is running" in said
+        request = sale()
+        odoo.order(request)
+        odoo.wait(request["session_id"], "outcome", 20)
+    assert device.charges == [request["session_id"]]
+
+
+def test_restored_from_a_backup(odoo, device, tmp_path):
+    """An old journal does not know the newest payments, and so must not speak about them."""
+    backup, state = tmp_path / "backup", tmp_path / "state"
+    state.mkdir()
+    introduce(state, odoo)
+    shutil.copytree(state, backup)
+    request = sale()
+    with Process(state, "run") as process:
+        until(lambda: odoo.lines, 20)
+        odoo.order(request)
+        odoo.wait(request["session_id"], "outcome", 20)
+        process.stop()
+    odoo.asked = [request["session_id"]]
+    with Process(backup, "run") as process:
+        code, said = process.end()
+    assert code == 4
+    assert "backup" in said
+    assert "not_started" not in odoo.kinds(request["session_id"])
+
+
+def test_killed_at_any_moment(odoo, device, tmp_path):
+    """Not at a step but wherever it is: whoever was charged is told so, nobody is charged twice."""
+    moments = random.Random(4)
+    names = []
+    for _ in range(6):
+        with Process(tmp_path, "run") as process:
+            until(lambda: odoo.lines, 20)
+            request = sale()
+            names.append(request["session_id"])
+            odoo.order(request)
+            time.sleep(moments.uniform(0, 0.06))
+            process.process.kill()
+            process.end()
+        odoo.hang_up()
+    with Process(tmp_path, "run") as process:
+        for name in names:
+            odoo.asked.append(name)
+        for name in names:
+            end_of(odoo, name, 30)
+        code, said = process.stop()
+    assert code == 0, said
+    for name in names:
+        told = ENDS & set(odoo.kinds(name))
+        assert device.charges.count(name) <= 1
+        assert told == {"outcome"} if name in device.charges else told <= {"refused", "not_started"}
