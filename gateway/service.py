@@ -100,6 +100,7 @@ class Service:
             self._stopping.set()
             self._hints.stop()
             self._drain()
+            self._hints.join(1.0)
             self._link.close()
             self._journal.close()
             self._write_status(running=False)

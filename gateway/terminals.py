@@ -33,6 +33,7 @@ class Terminal:
 
     :param fingerprint: SHA-256 of the certificate that a person has confirmed, ``""``: none yet
     :param loopback: it is a simulator on this machine
+    :param look: raised when a person wants it to be looked at anew
     """
 
     viva_id: str
@@ -46,6 +47,7 @@ class Terminal:
     capture_link: str = "transaction_id"
     platform: str = "prolin"
     loopback: bool = False
+    look: int = 0
 
     @property
     def pinned(self) -> bool:
@@ -83,6 +85,7 @@ def read(data: Any) -> Terminal:
         *(viva_id, values.pop("protocol"), host, port),
         fingerprint=fingerprint.replace(":", "").lower(),
         loopback=data.get("loopback") is True,
+        look=look if type(look := data.get("look")) is int else 0,
         **values,
     )
 

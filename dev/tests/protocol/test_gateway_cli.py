@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import os
 
 import pytest
@@ -34,7 +35,9 @@ def call(tmp_path, capsys):
         said = capsys.readouterr()
         return code, said.out + said.err
 
-    return call
+    yield call
+    logging.getLogger("viva_gateway").handlers = []  # it wrote to what pytest has taken back
+    logging.getLogger("viva_gateway").propagate = True
 
 
 def introduced(tmp_path, odoo):

@@ -471,6 +471,21 @@ def test_another_terminal_at_the_address(gateway, odoo, device):
     assert odoo.seen[TERMINAL]["tid"] == "16000077"
 
 
+def test_a_person_wants_it_to_be_looked_at_anew(gateway, odoo, device):
+    """The right terminal is back at its address; only a payment would tell, so what was seen is forgotten."""
+    device.tid = "16000077"
+    request = sale()
+    odoo.order(request)
+    odoo.wait(request["session_id"], "outcome")
+    until(lambda: odoo.seen[TERMINAL]["tid"] == "16000077")
+    looks = len(device.gets)
+    odoo.terminals = [device.entry(look=1)]
+    odoo.hint()
+    until(lambda: odoo.seen[TERMINAL]["tid"] == "" and odoo.seen[TERMINAL]["reached"])
+    assert odoo.seen[TERMINAL]["words"] == ""
+    assert len(device.gets) > looks
+
+
 def test_a_terminal_that_does_not_answer(gateway, odoo, device):
     odoo.terminals = [device.entry(port=1)]
     odoo.hint()
