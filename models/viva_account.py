@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.http import request
 
 from ..drivers import (
     DEMO,
@@ -19,6 +20,7 @@ from ..drivers import (
     TokenSource,
     TransactionsApi,
     VivaError,
+    app,
 )
 from .ledger import own_cursor
 
@@ -409,6 +411,27 @@ class VivaAccount(models.Model):
     def _has_api_keys(self):
         account = self.sudo()
         return bool(account.merchant_id and account.api_key)
+
+    def _app_base(self):
+        """The address of this server to which the app on a till's device returns; empty: it has none.
+
+        As the till itself has reached it, so that the person is logged in there; else the configured one.
+        """
+        self.ensure_one()
+        origin = request.httprequest.host_url.rstrip("/") if request else ""
+        for base in filter(None, (origin, self.get_base_url())):
+            is_safe = base.startswith("https://") or self.environment == "custom"
+            if is_safe and self._can_return_to(base):
+                return base
+        return ""
+
+    @staticmethod
+    def _can_return_to(base):
+        """Whether the app takes an address below this one: https, or this very machine."""
+        try:
+            return bool(app.abort_uri(f"{base}/viva/app"))
+        except ValueError:
+            return False
 
     def _connection(self):
         return self.env["viva.connection"]._store(self)

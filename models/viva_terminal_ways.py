@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from odoo import api, fields, models
 
-from ..drivers import CAPABILITIES_OF, Operation, app, to_minor
+from ..drivers import CAPABILITIES_OF, Operation, to_minor
 from ..drivers.capabilities import PAYDROID, PROLIN
 from .refused import Refused
 from .ways import APP, LAN
@@ -139,22 +139,12 @@ class VivaTerminal(models.Model):
                 "The app's word alone is not believed: enter Merchant ID and API Key on the Viva account, so that "
                 "Odoo can ask Viva. Ask an administrator."
             )
-        base = account.get_base_url()
-        is_safe = base.startswith("https://") or account.environment == "custom"
-        if not (is_safe and self._can_return_to(base)):
+        if not account._app_base():
             return self.env._(
                 "The app returns only to an address that begins with https://. Ask an administrator to serve Odoo "
                 "by https."
             )
         return ""
-
-    @staticmethod
-    def _can_return_to(base):
-        """Whether the app takes an address below this one."""
-        try:
-            return bool(app.abort_uri(callback=f"{base}/viva/app"))
-        except ValueError:
-            return False
 
     def _fallback(self, operation, protocol):
         """What does an operation in place of a terminal that cannot: "api", or nothing."""
@@ -200,6 +190,8 @@ class VivaTerminal(models.Model):
 
     def _values_of_way(self, protocol):
         """Fields of a transaction that goes by this way."""
+        if protocol == APP:
+            return {"app_base": self.sudo().account_id._app_base()}
         return {"gateway_id": self.sudo().gateway_id.id} if protocol in LAN else {}
 
     # -- what the till loads ---------------------------------------------------------------------

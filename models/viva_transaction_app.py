@@ -44,6 +44,12 @@ _URI = {
 class VivaTransaction(models.Model):
     _inherit = "viva.transaction"
 
+    app_base = fields.Char(
+        readonly=True,
+        copy=False,
+        groups="viva_payments.group_viva_manager",
+        help="The address by which the till has reached Odoo: the app returns there.",
+    )
     app_answer = fields.Json(
         readonly=True,
         copy=False,
@@ -59,7 +65,7 @@ class VivaTransaction(models.Model):
     def _send_by_app(self, recorded):
         """Hand the operation to the till, which opens the app. Returns the Status, the only one with its address."""
         account = self.env["viva.account"].browse(recorded.values["account_id"])
-        callback = self._app_callback(account.get_base_url(), recorded.values["app_token"])
+        callback = self._app_callback(recorded.values["app_base"], recorded.values["app_token"])
         request = self._terminal_request(recorded.values)
         try:
             is_unreferenced = isinstance(request, UnreferencedRefundRequest)
@@ -106,7 +112,7 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         if self.protocol != APP or not self.app_token:
             return None
-        base, token = self.account_id.get_base_url(), self.app_token
+        base, token = self.app_base or self.account_id.get_base_url(), self.app_token
         addresses = {"uri": "", "foreground": app.foreground_uri(), "details": "", "abort": ""}
         try:
             addresses["details"] = app.details_uri(

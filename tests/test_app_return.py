@@ -4,6 +4,7 @@ import logging
 import re
 import uuid
 from datetime import timedelta
+from unittest.mock import MagicMock, patch
 from urllib.parse import parse_qs, urlsplit
 
 from odoo import Command
@@ -666,3 +667,35 @@ class TestApp(AppCase):
         self.assertTrue(abilities["refund"] and abilities["void"])
         self.assertFalse(abilities["sale"])
         self.assertEqual(self.terminal._fallback("refund", "app_to_app"), "api")
+
+
+class TestWhereItReturns(AppCase):
+    """The app returns to the address by which the till has reached Odoo: there the person is logged in."""
+
+    def start_at(self, host_url):
+        asked = MagicMock()
+        asked.httprequest.host_url = host_url
+        with patch("odoo.addons.viva_payments.models.viva_account.request", asked):
+            return self.begin()
+
+    def callback_of(self, address):
+        return parse_qs(urlsplit(self.bare(address)).query)["callback"][0]
+
+    def test_as_the_till_came(self):
+        for host_url, base in (
+            ("https://tills.example.com/", "https://tills.example.com"),
+            ("http://localhost:8069/", "http://localhost:8069"),
+            ("http://192.168.1.2:8069/", "http://127.0.0.1:8069"),
+            ("http://tills.example.com/", "http://127.0.0.1:8069"),
+        ):
+            with self.subTest(host_url=host_url):
+                request, status = self.start_at(host_url)
+                token = self.transaction(request["attempt"]).sudo().app_token
+                self.assertEqual(self.callback_of(status["app"]["uri"]), f"{base}/viva/app/{token}")
+                # Later Statuses come from anywhere: the job, another till.
+                again = self.check(request["attempt"])
+                for kind in ("abort", "details"):
+                    self.assertEqual(
+                        self.callback_of(again["app"][kind]), f"{base}/viva/app/{token}/{kind}"
+                    )
+                self.ledger.pos_abort(request["attempt"], True)
