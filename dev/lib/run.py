@@ -42,8 +42,8 @@ def main(arguments: list[str]) -> int:
             with step(f"starting {server.name}"):
                 server.start()
         try:
-            simulator.connect(odoo)
             lan = _switch_on(simulator, odoo)
+            simulator.connect(odoo)
             with step(f"starting {gateway.name}"):
                 gateway.pair_and_start(GATEWAY, COMPANY)
         except RpcError as error:
