@@ -24,6 +24,7 @@ TYPE = "viva_gateway"
 #: Odoo pings after 40 s without traffic, 55 s at the latest. Longer silence: the line is dead.
 SILENCE_S = 75.0
 LONGEST_WAIT_S = 60.0
+_dice = random.Random()
 
 
 class Hints(threading.Thread):
@@ -61,7 +62,7 @@ class Hints(threading.Thread):
             self.connected = False
             failed = 0 if time.monotonic() - began > SILENCE_S else failed + 1
             longest = min(LONGEST_WAIT_S, 2.0 ** min(failed, 10))
-            self._over.wait(longest * random.uniform(0.5, 1))
+            self._over.wait(longest * _dice.uniform(0.5, 1))
 
     def _listen(self) -> None:
         # No User-Agent: a browser's connection would need the version of Odoo's own worker.

@@ -45,6 +45,7 @@ AGAIN_S = 10.0
 #: At the end: for the last reports.
 LAST_CALL_S = 5.0
 STATUS_FILE = "status.json"
+_dice = random.Random()
 
 
 class Service:
@@ -135,7 +136,7 @@ class Service:
                 wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(failed - 1, 8))
                 wait = SLOW_WAIT_S if trouble.slow else wait
                 self._say(str(trouble))
-                self._rest(wait * random.uniform(0.8, 1), patient=True)
+                self._rest(wait * _dice.uniform(0.8, 1), patient=True)
                 continue
             failed = 0
             self._say("")
