@@ -30,6 +30,8 @@ class VivaGatewayLink(models.Model):
     paired_at = fields.Datetime(required=True)
     is_revoked = fields.Boolean(required=True, default=False)
     version = fields.Char()
+    instance = fields.Char(help="Of the running program: another one after each start.")
+    conflict_at = fields.Datetime(help="When another copy of it, or an old one, called last.")
     host = fields.Char()
     scan_number = fields.Integer(required=True, default=0)
     scan_asked_at = fields.Datetime()

@@ -44,6 +44,7 @@ class Caller:
     uid: str
     sequence: int
     private_key: str
+    instance: str = ""
 
 
 def printable(value, longest=200):
@@ -165,6 +166,7 @@ class VivaGateway(models.Model):
             public_key = keys.unb64(link.public_key, 32)
             if raw_signature is None or not keys.is_signed(public_key, raw_signature, signed):
                 return None, _Refusal(401, {"error": "signature"}), None
+            message = _read(body)
             caller = Caller(
                 link.id,
                 link.gateway_id.id,
@@ -172,12 +174,12 @@ class VivaGateway(models.Model):
                 uid,
                 number,
                 link.private_key,
+                printable((message or {}).get("instance"), 32),
             )
             if link.is_revoked:
                 return caller, _Refusal(403, {"error": "revoked"}), None
             if link.database_uuid != env["viva.account"]._current_database():
                 return caller, _Refusal(403, {"error": "other_database"}), None
-            message = _read(body)
             if not is_number(number, 1) or message is None:
                 return caller, _Refusal(400, {"error": "body"}), None
             # The row itself decides which of two calls was first; the narrow row costs one update.
@@ -187,10 +189,13 @@ class VivaGateway(models.Model):
                 log_exceptions=False,
             )
             if not env.cr.rowcount:
+                link._conflict()
                 return caller, _Refusal(409, {"error": "sequence", "last": link.sequence}), None
             version = printable(message.get("version"), 40)
             if version and version != link.version:
                 link.version = version
+            if caller.instance != (link.instance or ""):
+                link.instance = caller.instance
             return caller, None, message
 
         return in_ledger(self.env, work)
@@ -274,9 +279,9 @@ class VivaGateway(models.Model):
             entry = told.get(terminal.viva_id)
             if not entry:
                 continue
-            place = entry.get("host", terminal.lan_host), entry.get("port", terminal.lan_port)
-            if place != (terminal.lan_host, terminal.lan_port):
-                continue  # it looked where the terminal was before
+            place = (terminal.lan_host, terminal.lan_port, terminal.lan_look)
+            if place != tuple(map(entry.get, ("host", "port", "look"), place)):
+                continue  # it looked where the terminal was before, or when
             fingerprint = entry.get("fingerprint")
             seen = {
                 "reached": {"True": "yes", "False": "no"}.get(str(entry.get("reached")), False),

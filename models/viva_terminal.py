@@ -116,6 +116,9 @@ class VivaTerminal(models.Model):
         groups=MANAGER,
         help="What answers at the address now.",
     )
+    lan_look = fields.Integer(
+        default=0, copy=False, groups=MANAGER, help="Raised when the gateway is to look anew."
+    )
     ready_mode = fields.Selection(
         [
             ("auto", "As the terminal does it"),
@@ -556,6 +559,7 @@ class VivaTerminal(models.Model):
         self.ensure_one()
         self.account_id._require_admin()
         self.env["viva.gateway.sight"].sudo().search([("terminal_id", "=", self.id)]).unlink()
+        self.lan_look += 1
         self.sudo().gateway_id._hint()
         return True
 
@@ -574,6 +578,7 @@ class VivaTerminal(models.Model):
             "cancel_layout": self.cancel_layout,
             "capture_link": self.capture_link,
             "platform": self.platform,
+            "look": self.lan_look,
             "loopback": self.account_id.environment == "custom",
         }
 

@@ -95,6 +95,9 @@ class VivaTransaction(models.Model):
     gateway_uid = fields.Char(
         "Offered to", readonly=True, copy=False, help="The identity that the gateway had then."
     )
+    gateway_instance = fields.Char(
+        readonly=True, copy=False, help="The running program to which it was offered."
+    )
     gateway_step = fields.Selection(STEPS, "Heard of the gateway", readonly=True, copy=False)
     gateway_heard_at = fields.Datetime("Gateway heard at", readonly=True, copy=False)
     gateway_abort_wanted = fields.Boolean(
@@ -171,6 +174,7 @@ class VivaTransaction(models.Model):
             and not self.gateway_step
             and not self.abort_asked_at
             and self.gateway_uid in (False, caller.uid)
+            and (not self.offered_at or (self.gateway_instance or "") == caller.instance)
             and self._seconds_since(self.sent_at) < OFFERED_FOR
             and self.terminal_id.gateway_id == self.gateway_id
             and self.terminal_id.protocol == self.protocol
@@ -186,7 +190,13 @@ class VivaTransaction(models.Model):
             self._move("failed", kind="error", note=str(error), values={"reason": "bad_request"})
             return None
         if not self.offered_at:
-            self.write({"offered_at": fields.Datetime.now(), "gateway_uid": caller.uid})
+            self.write(
+                {
+                    "offered_at": fields.Datetime.now(),
+                    "gateway_uid": caller.uid,
+                    "gateway_instance": caller.instance,
+                }
+            )
             self._step("sent", note=self.env._("Offered to gateway %s.", self.gateway_id.name))
         return {
             "kind": "start",
@@ -369,7 +379,14 @@ class VivaTransaction(models.Model):
     def _take_not_started(self, data, note):
         """It was not, and never will be, started."""
         reason = _NOT_STARTED.get(str(data.get("reason")), "gateway_never")
-        self._end_without(reason, {"note": note}, believed=self.gateway_step in (False, "received"))
+        # A copy of the gateway knows nothing of what the other one has begun.
+        conflict_at = self.gateway_id._link().conflict_at
+        is_sure = not conflict_at or conflict_at < self.offered_at
+        self._end_without(
+            reason,
+            {"note": note},
+            believed=is_sure and self.gateway_step in (False, "received"),
+        )
 
     def _end_without(self, reason, words, *, believed, **values):
         """The gateway says that nothing happened. Not believed after it has said that something did."""
@@ -525,6 +542,36 @@ class VivaTransaction(models.Model):
                 ),
             }.get(self.reason, "")
         return ""
+
+
+class VivaGatewayLink(models.Model):
+    _inherit = "viva.gateway.link"
+
+    def _conflict(self):
+        """A number came twice: another copy of the gateway runs, or it was restored from a backup.
+
+        Only one of them is heard; what it does not know may have been begun by the other one.
+        """
+        self.ensure_one()
+        now = fields.Datetime.now()
+        self.conflict_at = now
+        ended = self.env["viva.transaction"].search(
+            [
+                ("gateway_uid", "=", self.uid),
+                ("state", "=", "failed"),
+                ("reason", "in", list(_NOT_STARTED.values())),
+                ("settled_at", ">", now - timedelta(hours=1)),
+                ("recheck_at", "=", False),
+            ]
+        )
+        ended.write({"recheck_at": now})
+        self.gateway_id._alarm(
+            self.env._("Two copies of this gateway are running"),
+            self.env._(
+                "Somebody has copied its folder, or put an old backup of it back. Stop the other copy, look at the "
+                "terminals for payments that Odoo does not know, then pair the gateway anew."
+            ),
+        )
 
 
 class VivaGateway(models.Model):

@@ -35,6 +35,7 @@ class Gateway:
         self.sequence = 0
         self.reports = itertools.count(1)
         self.uid, self.server_key, self.paired = "", None, None
+        self.instance = "first"
 
     def pair(self, code, *, tamper=None, **message):
         """Use a code as it is shown; the response."""
@@ -95,6 +96,7 @@ class Gateway:
         response = self.call(
             {
                 "version": version,
+                "instance": self.instance,
                 "terminals": list(terminals),
                 "scan": scan,
                 "reports": list(reports),

@@ -4,12 +4,44 @@ import itertools
 import uuid
 from unittest.mock import patch
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from odoo.tools import mute_logger
 
 from ..drivers import Busy, CredentialsError, Unreachable, WrongDevice, error_to_json
 from .gateway_common import FINGERPRINT, LAN_TERMINAL, GatewayCase
 
 LOGGER = "odoo.addons.viva_payments.models.viva_transaction_gateway"
+
+# Anything that JSON can say, and what Python's reader takes for JSON.
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()), max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+# What decides whether a success is the one that was asked for.
+DECISIVE = (
+    "kind",
+    "session_id",
+    "terminal_id",
+    "amount",
+    "currency",
+    "merchant_reference",
+    "success",
+    "transaction_type_id",
+    "event_id",
+    "tip",
+    "surcharge",
+    "abort_success",
+    "preauth",
+)
 
 
 class TestGatewaySale(GatewayCase):
@@ -106,6 +138,43 @@ class TestGatewayOffers(GatewayCase):
         self.assertEqual(answer["commands"], [])
         self.assertEqual(answer["asked"], [transaction.session_id])
 
+    def test_one_process_gets_it(self):
+        """Another process of the gateway (restarted, or a copy) does not get it once more: it is asked about it."""
+        self.machine.instance = "a"
+        transaction, _command = self.offered()
+        self.assertEqual(len(self.machine.sync()["commands"]), 1)
+        self.machine.instance = "b"
+        self.assertEqual(self.machine.sync()["commands"], [])
+        self.age(transaction, 11)
+        self.assertEqual(self.machine.sync()["asked"], [transaction.session_id])
+        self.machine.tell(transaction.session_id, "not_started", {"reason": "never_heard"})
+        self.assertEqual(transaction.state, "failed")
+
+    def test_copied_folder(self):
+        """Two copies under one identity: what the one does not know, the other one may have begun."""
+        before, _command = self.offered()
+        self.machine.tell(before.session_id, "not_started", {"reason": "expired"})
+        self.amend(before.attempt, recheck_at=False)
+        transaction, _command = self.offered()
+        self.machine.sequence += 1  # the copy was faster
+        self.machine.call({}, sequence=self.machine.sequence)
+        report = self.machine.report(transaction.session_id, "started")
+        stale = self.machine.call({"reports": [report]}, sequence=self.machine.sequence)
+        self.assertEqual(stale.status_code, 409)
+        self.assertEqual(len(self.gateway.activity_ids), 1)
+        self.assertTrue(before.recheck_at)
+        self.machine.tell(transaction.session_id, "not_started", {"reason": "never_heard"})
+        self.assertEqual((transaction.state, transaction.reason), ("unknown", "answer"))
+        # What is offered to the one that is left counts again.
+        self.amend(transaction.attempt, state="failed", holds_terminal=False)
+        later, _command = self.offered()
+        self.env.cr.execute(
+            "UPDATE viva_gateway_link SET conflict_at = conflict_at - interval '2 seconds'"
+        )
+        self.env.invalidate_all()
+        self.machine.tell(later.session_id, "not_started", {"reason": "expired"})
+        self.assertEqual(later.state, "failed")
+
     def test_never_offered(self):
         attempt, transaction = self.ask()
         self.age(transaction, 16, "sent_at")
@@ -201,6 +270,7 @@ class TestGatewayOffers(GatewayCase):
                 "cancel_layout": "off",
                 "capture_link": "transaction_id",
                 "platform": "paydroid",
+                "look": 0,
                 "loopback": True,
             },
         )
@@ -418,6 +488,34 @@ class TestGatewayReports(GatewayCase):
             self.assertEqual(self.machine.sync(report)["confirmed"], [report["id"]])
         self.machine.tell(transaction.session_id, "outcome", outcome)
         self.assertIn(transaction.state, ("approved", "unknown"))
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
+    )
+    @given(
+        st.sampled_from(["refused", "not_started", "aborting", "lost", "outcome", "accepted"]),
+        st.dictionaries(st.sampled_from(DECISIVE), ANYTHING, max_size=3) | ANYTHING,
+    )
+    def test_anything(self, kind, change):
+        """Whatever is reported: confirmed, and approved only for what was asked."""
+        transaction, _command = self.offered()
+        good = self.outcome(transaction)
+        data = {**good, **change} if isinstance(change, dict) else change
+        report = self.machine.report(transaction.session_id, kind, data)
+        with mute_logger(LOGGER):
+            self.assertEqual(self.machine.sync(report)["confirmed"], [report["id"]])
+        if transaction.state == "approved":
+            self.assertEqual(kind, "outcome")
+            self.assertEqual(
+                transaction.approved_amount,
+                transaction.amount + transaction.tip_amount + transaction.surcharge_amount,
+            )
+            for name in ("kind", "session_id", "terminal_id", "currency", "success"):
+                self.assertEqual(data[name], good[name])
+        if transaction.is_unsettled:
+            self.amend(transaction.attempt, state="failed", holds_terminal=False)
 
     def test_many_reports_in_one_call(self):
         transaction, _command = self.offered()

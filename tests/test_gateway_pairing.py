@@ -323,6 +323,13 @@ class TestSync(PairingCase):
             self.lan.with_user(self.manager).action_look_again()
         self.lan.action_look_again()
         self.assertFalse(self.lan._gateway_refusal())
+        # What it tells from before does not count.
+        self.machine.sync(terminals=[self.seen(tid="16000099", look=0)])
+        self.assertFalse(self.lan._gateway_refusal())
+        looks = {entry["viva_id"]: entry["look"] for entry in self.machine.sync()["terminals"]}
+        self.assertEqual(looks[self.lan.viva_id], 1)
+        self.machine.sync(terminals=[self.seen(tid="16000099", look=1)])
+        self.assertTrue(self.lan._gateway_refusal())
 
     def test_confirm_certificate(self):
         self.lan.certificate_fingerprint = False
