@@ -2,7 +2,7 @@ import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 
 import { toMinor } from "./minor_units";
 import { VivaInstallmentsPopup } from "./viva_installments_popup/viva_installments_popup";
-import { currentWay, obstacleOf } from "./viva_ways";
+import { obstacleOf } from "./viva_ways";
 
 /** Into how many installments a payment of this amount may be split at most; 0 = it may not. */
 export function mostInstallments(method, amountMinor) {
@@ -23,9 +23,13 @@ export class VivaInstallments {
     async complete(line, plan) {
         const amountMinor = toMinor(line.amount, this.pos.config.viva_digits);
         const method = line.payment_method_id;
-        const most = obstacleOf(currentWay(method), "installments")
-            ? 0
-            : mostInstallments(method, amountMinor);
+        const offered = mostInstallments(method, amountMinor);
+        // First the terminal: not each of them can ask the customer.
+        const way = offered ? await this.till.wayFor(method, plan) : null;
+        if (way === undefined) {
+            return undefined;
+        }
+        const most = obstacleOf(way, "installments") ? 0 : offered;
         if (!most || plan.askedForMinor === amountMinor) {
             return most ? plan : { ...plan, maxInstallments: 0 };
         }

@@ -188,13 +188,20 @@ export function detailOf(attempt) {
                 : _t("Look at the terminal. Do not charge the card again."))
         );
     }
-    return isInApp(attempt) && phase === "waiting" ? appDetail(attempt) : "";
+    return isInApp(attempt) && status ? appDetail(attempt, phase) : "";
 }
 
 /** What to do on a device that takes the card itself. */
-function appDetail({ appUri, stayed }) {
+function appDetail({ appUri, stayed, canStopApp }, phase) {
     if (!device.runsApps) {
         return _t("The card is presented to another device that runs a till.");
+    }
+    if (phase === "cancelling") {
+        return canStopApp
+            ? _t("The app does not know it yet: press Cancel in the app.")
+            : _t(
+                  "If the app still asks for a card, end it there: press Back to the app. Then come back here."
+              );
     }
     if (appUri) {
         return _t("The payment is prepared. Press the button, then present the card.");

@@ -191,12 +191,12 @@ tours.add("viva_installments", {
             Chrome.startPoS(),
             order(),
             PaymentScreen.clickPaymentMethod("Viva"),
+            Viva.chooseTerminal("Counter"),
             {
                 content: "at most three",
                 trigger: '.viva-installments [data-number="3"]:contains("6.66")',
                 run: "click",
             },
-            Viva.chooseTerminal("Counter"),
             Viva.panelIs("waiting"),
             Viva.atTerminal("decline"),
             Viva.panelIs("unpaid", "Declined"),

@@ -129,6 +129,7 @@ test("cancel: the server first, then the app", async () => {
     expect.verifySteps(["open sale", "abort at the server", "open abort"]);
     expect(server.count("unopened")).toBe(0);
     expect(queryText(".viva-title-text")).toBe("Cancelling – look at the app");
+    expect(queryText(".viva-detail")).toMatch(/end it there/);
     expect(buttons()).toEqual(["Back to the app", "Ask the app", "Check with Viva"]);
 });
 

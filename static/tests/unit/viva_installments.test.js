@@ -4,7 +4,9 @@ import { mountWithCleanup } from "@web/../tests/web_test_helpers";
 import { MainComponentsContainer } from "@web/core/main_components_container";
 import { mostInstallments } from "@viva_payments/pos/viva_installments";
 import { VivaInstallmentsPopup } from "@viva_payments/pos/viva_installments_popup/viva_installments_popup";
+import { waysOf } from "@viva_payments/pos/viva_ways";
 
+import { makeWay } from "./data/viva_terminal.data";
 import { answerDialogs, makeOrder, plain, press, settle, setupViva } from "./utils";
 
 definePosModels();
@@ -22,6 +24,21 @@ test("the band of the amount decides, none is no question", () => {
     expect(mostInstallments(method, 20000)).toBe(6);
     expect(mostInstallments({ viva_installment_bands: false }, 20000)).toBe(0);
     expect(mostInstallments({ viva_installment_bands: [[0, 1]] }, 20000)).toBe(0);
+});
+
+test("the terminal comes first: one that cannot ask the customer is not asked to", async () => {
+    const way = makeWay("tcp", { abilities: { installments: "Not here." } });
+    const { store, server, method } = await setupViva({
+        terminals: [1, 2],
+        ways: { 2: [way] },
+        method: { viva_installment_bands: BANDS },
+    });
+    const { line } = await makeOrder(store, method);
+    const asked = answerDialogs(store, [waysOf(method)[1]]);
+    await press(store, line);
+    expect(asked).toHaveLength(1);
+    expect(server.started[0].terminal_id).toBe(2);
+    expect(server.started[0].max_installments).toBe(0);
 });
 
 test("the cashier is asked before the card is, and once per amount", async () => {

@@ -2,7 +2,7 @@ import { PosStore } from "@point_of_sale/app/services/pos_store";
 import { patch } from "@web/core/utils/patch";
 import { markRaw } from "@odoo/owl";
 
-import { isPaidLine, isVivaLine, isVivaMethod } from "../odoo_glue";
+import { isLeftWaiting, isPaidLine, isVivaLine, isVivaMethod } from "../odoo_glue";
 import { VivaTill } from "../viva_till";
 
 patch(PosStore.prototype, {
@@ -21,10 +21,14 @@ patch(PosStore.prototype, {
         return this.pay();
     },
 
-    /** Whoever logs in while his card payment runs, e.g. back from its app in a new tab, has it on the screen. */
+    /**
+     * Whoever logs in while his card payment runs, e.g. back from its app in a new tab, has it on the screen. Odoo
+     * remembers what a getter says until a record that it has read changes: it may ask the lines only.
+     */
     get defaultPage() {
         const order = this.getOrder();
-        return order && !order.finalized && this.viva?.openLine(order)
+        const isRunning = (line) => isVivaLine(line) && isLeftWaiting(line);
+        return order && !order.finalized && order.payment_ids.some(isRunning)
             ? { page: "PaymentScreen", params: { orderUuid: order.uuid } }
             : super.defaultPage;
     },
