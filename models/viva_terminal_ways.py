@@ -155,23 +155,21 @@ class VivaTerminal(models.Model):
 
     # -- one request -----------------------------------------------------------------------------
 
-    def _protocol_for(self, asked):
-        """The protocol for a request that asks for one (or, empty, for the terminal's own).
-
-        :raise Refused: this terminal is not to be used in that way, or not now
-        """
-        protocol = asked or self.protocol
+    def _refuse_other_protocol(self, protocol):
+        """:raise Refused: this terminal is not set up to be used in that way"""
         if protocol not in self._protocols():
             raise Refused(
                 self.env._("Terminal %s is not set up to be used by the app.", self.display_name),
                 "protocol",
             )
+
+    def _refuse_way(self, protocol):
+        """:raise Refused: nothing can be started in this way now, whatever it is"""
         refusal = self._refusal_of_way(protocol)
         if protocol in LAN:
             refusal = refusal or self._gateway_refusal()
         if refusal:
             raise Refused(refusal, "way")
-        return protocol
 
     def _obstacle_to(self, request, protocol, parent):
         """Why this terminal cannot do what is asked for in this way, or an empty string."""

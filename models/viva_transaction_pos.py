@@ -10,6 +10,7 @@ from .ledger import in_ledger, own_cursor
 from .viva_transaction import GIVES_BACK, PAYS, TAKES_MONEY
 from .viva_transaction_api import API_MISSING_AFTER
 from .viva_transaction_record import TERMINAL_FREE_AFTER_ABORT
+from .ways import LAN
 
 MANAGER = "viva_payments.group_viva_manager"
 _UUID = re.compile(r"[0-9a-zA-Z-]{8,64}")
@@ -269,9 +270,17 @@ class VivaTransaction(models.Model):
                 for account in transactions.filtered("is_unsettled").account_id
             }
             return [
-                transaction._status(silent.get(transaction.account_id.id, False), may_decide)
+                transaction._status(
+                    silent.get(transaction.account_id.id, False) and transaction._waits_for_viva(),
+                    may_decide,
+                )
                 for transaction in transactions
             ]
+
+    def _waits_for_viva(self):
+        """Whether Viva itself has to say what comes next; of a terminal in the shop its gateway does."""
+        self.ensure_one()
+        return self.state == "unknown" or self.protocol not in LAN
 
     def _status(self, silent, may_decide):
         self.ensure_one()

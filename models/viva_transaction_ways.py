@@ -3,6 +3,8 @@
 from odoo import api, models
 
 from .refused import Refused
+from .viva_terminal_ways import BY_API
+from .viva_transaction_start import OFFICE
 from .ways import APP
 
 
@@ -22,23 +24,31 @@ class VivaTransaction(models.Model):
         if via == "api":
             return parent.terminal_id, False
         terminal = self._pos_terminal(method, request["terminal_id"])
-        protocol = terminal._protocol_for(request["protocol"])
+        protocol = request["protocol"] or terminal.protocol
         is_known = protocol == "cloud" == (parent.protocol or "cloud")
-        if abandoned or is_known:
+        if abandoned or (is_known and terminal.protocol == "cloud"):
             return terminal, protocol
-        obstacle = terminal._obstacle_to(request, protocol, parent)
+        terminal._refuse_other_protocol(protocol)
+        obstacle = self._obstacle_in_office(protocol) or terminal._obstacle_to(
+            request, protocol, parent
+        )
         if not obstacle:
+            terminal._refuse_way(protocol)
             return terminal, protocol
-        if parent and (
-            terminal._fallback(operation, protocol)
-            or (parent._crosses(protocol) and parent.account_id._has_api_keys())
-        ):
+        # Not only what it can never do: what was done in another way it cannot find again.
+        if parent and operation in BY_API and parent.account_id._has_api_keys():
             return parent.terminal_id, False
+        terminal._refuse_way(protocol)
         raise Refused(obstacle, "ability")
 
-    def _crosses(self, protocol):
-        """Whether this payment was made in a way of which `protocol` knows nothing."""
-        return bool(self._obstacle_across(protocol))
+    @api.model
+    def _obstacle_in_office(self, protocol):
+        """The app opens on the device of whoever asks: not on a desk of the back office."""
+        if protocol != APP or self.env.context.get("viva_place") is not OFFICE:
+            return ""
+        return self.env._(
+            "The viva.com | Terminal app opens on the till's own device: start it there, or do it without a terminal."
+        )
 
     def _obstacle_across(self, protocol):
         """Why an operation on this payment cannot go by `protocol`, or an empty string."""

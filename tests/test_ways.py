@@ -133,3 +133,51 @@ class TestRequests(LookupCase):
             _request, status = self.charge()
         self.assertEqual((status["state"], status["message"]), ("refused", reason))
         self.assertFalse(self.env["viva.transaction"].search([("protocol", "=", "local")]))
+
+    def test_given_up_while_the_gateway_is_away(self):
+        """What may still arrive when it is back has to find the attempt given up."""
+        request = self.request(self.make_order())
+        with patch.object(
+            type(self.env["viva.terminal"]), "_gateway_refusal", lambda terminal: "away"
+        ):
+            self.assertEqual(self.ledger.pos_abandon(request)["state"], "cancelled")
+        self.assertEqual(self.ledger.pos_start(request)["state"], "cancelled")
+
+    def test_a_silent_cloud_is_no_news_of_the_shop(self):
+        request, _transaction = self.begin()
+        for _number in range(3):
+            self.account._connection().unheard()
+        status = self.check(request["attempt"])
+        self.assertFalse(status["silent"])
+        self.assertIn("Waiting for the card", status["message"])
+
+
+class TestInstead(LookupCase):
+    """Viva's API in place of a way that cannot."""
+
+    def test_the_gateway_is_not_needed_for_it(self):
+        order = self.make_order()
+        sale, transaction = self.begin(order)
+        self.tell(transaction)
+        self.at_viva(transaction)
+        with patch.object(
+            type(self.env["viva.terminal"]), "_gateway_refusal", lambda terminal: "away"
+        ):
+            _void, status = self.void(sale)
+            _request, refused = self.charge()
+        self.assertEqual((status["state"], status["via"]), ("approved", "api"), status["message"])
+        self.assertEqual((refused["state"], refused["reason"]), ("refused", "way"))
+
+    def test_the_app_is_not_opened_on_a_desk(self):
+        order = self.make_order()
+        sale, transaction = self.begin(order)
+        self.tell(transaction)
+        self.at_viva(transaction)
+        self.terminal_2.protocol = "app_to_app"
+        office = self.ledger.with_user(self.refunder)._in_office()
+        order = self.validate(order, sale)
+        request = self.request(self.refund_order(order), terminal_id=self.terminal_2.id)
+        request |= {"operation": "refund", "parent_attempt": sale["attempt"]}
+        status = office.pos_start(request)
+        self.assertEqual((status["state"], status["via"]), ("approved", "api"), status["message"])
+        self.assert_back(1999)
