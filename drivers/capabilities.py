@@ -36,13 +36,19 @@ _TCP_UNTOLD = frozenset({"currency", "reference", "type", "transaction_id"})
 
 #: TCP/IP on a Linux terminal: a sale and nothing else (Prolin reference, section 1.2). Fiscal
 #: fields only with a switch of ``tcp.TcpDriver``.
-PROLIN = Capabilities(operations=frozenset({Operation.SALE}), recalls=False, untold=_TCP_UNTOLD)
+PROLIN = Capabilities(
+    operations=frozenset({Operation.SALE}),
+    recalls=False,
+    sends_currency=False,
+    untold=_TCP_UNTOLD,
+)
 
 #: TCP/IP on an Android terminal of PAX.
 PAYDROID = Capabilities(
     operations=frozenset({Operation.SALE, Operation.PREAUTH}),
     abort=True,
     recalls=False,
+    sends_currency=False,
     untold=_TCP_UNTOLD,
 )
 
@@ -54,6 +60,7 @@ APP = Capabilities(
     unreferenced_refund=True,
     installments=True,
     fiscal=True,
+    sends_currency=False,
     untold=frozenset({"currency", "type", "cash_register"}),
 )
 

@@ -45,7 +45,8 @@ class Capabilities:
     ``recalls``: a session can be read by another driver object than the one that started it, so
     also after a restart. ``refuses_repeats``: a session id that comes again is answered with
     :class:`errors.AlreadyUsed`. ``untold``: what a success never tells by this protocol, out of
-    :data:`UNTOLD`; see :attr:`verdict.Asked.untold`.
+    :data:`UNTOLD`; see :attr:`verdict.Asked.untold`. ``sends_currency``: a request names its
+    currency; without that an amount is taken in the terminal's own, whatever was meant.
     """
 
     operations: frozenset[Operation]
@@ -58,6 +59,7 @@ class Capabilities:
     sessions_by_date: bool = False
     recalls: bool = True
     refuses_repeats: bool = False
+    sends_currency: bool = True
     untold: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:

@@ -101,8 +101,10 @@ _ENDED: dict[Operation, frozenset[str]] = {
     Operation.RELEASE: _FINISHED,
 }
 
-#: How much the clocks may differ, and a row be dated before the request that made it.
+#: How much the clocks may differ, and a row be dated before the request that made it: the child of
+#: an original, and a row that nothing but its id ties to us.
 _EARLIER = timedelta(days=1)
+_NAMED_EARLIER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Asked:
     ``Capabilities.untold``. ``transaction_id``: Viva's id of the new transaction as the device
     or the app named it, for :func:`judge_entries`; nobody has to believe it. ``booked``: our
     ledger has it as approved already, by the terminal's word; it may have been given back since.
+    ``sent_at``: when it was asked for, with a time zone; an older row is not its result.
     """
 
     operation: Operation
@@ -128,6 +131,7 @@ class Asked:
     untold: frozenset[str] = frozenset()
     transaction_id: str = ""
     booked: bool = False
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -197,9 +201,11 @@ def _judge_yes(asked: Asked, outcome: Outcome) -> Verdict:
     if not _fits(asked, "currency", outcome.currency, {asked.currency}):
         return _differs("currency")
     tip, surcharge = (0, 0) if asked.operation in _EXACT else (outcome.tip, outcome.surcharge)
-    # An extra above the amount itself is not believed: a tip must not exceed it (section 3.1).
-    if tip is None or surcharge is None or max(tip, surcharge) > asked.amount:
+    # An extra above the amount itself is not believed: a tip must not exceed it (section 3.1). Below
+    # zero it would let a charge of a cent pass for the whole.
+    if not all(extra is not None and 0 <= extra <= asked.amount for extra in (tip, surcharge)):
         return _differs("amount")
+    assert tip is not None and surcharge is not None
     if outcome.amount is None or outcome.amount <= 0:
         return _differs("amount")
     if outcome.amount != asked.amount + tip + surcharge:
@@ -343,8 +349,8 @@ def judge_entries(asked: Asked, entries: Iterable[Entry]) -> Verdict | None:
     """Return what rows of Viva's book say about an operation of a terminal.
 
     Ours are the rows under our merchant reference, which is unique to the attempt. A row that
-    only has the id that the device named is ours when it carries no reference; under another
-    one it is somebody else's payment, and a doubt.
+    only has the id that the device named is ours when it carries no reference and is not older
+    than ``asked.sent_at``; else it is somebody else's payment, and a doubt.
 
     What was given back again, by the terminal or by somebody in Viva's portal, before we knew of
     it is a doubt too (``reversal``), unless ``asked.booked``.
@@ -361,8 +367,9 @@ def judge_entries(asked: Asked, entries: Iterable[Entry]) -> Verdict | None:
             ours.append(entry)
         elif _same(entry.transaction_id, asked.transaction_id):
             named.append(entry)
-    foreign = next((entry for entry in named if entry.merchant_reference), None)
-    ours += [entry for entry in named if not entry.merchant_reference]
+    may_be = [entry for entry in named if not entry.merchant_reference and not _older(asked, entry)]
+    foreign = next((entry for entry in named if entry not in may_be), None)
+    ours += may_be
     if not ours:
         return _differs("reference", foreign.transaction_id) if foreign else None
     moved = {
@@ -385,6 +392,12 @@ def judge_entries(asked: Asked, entries: Iterable[Entry]) -> Verdict | None:
     return Verdict(
         state="declined", message_code="declined_by_bank", transaction_id=ours[0].transaction_id
     )
+
+
+def _older(asked: Asked, entry: Entry) -> bool:
+    if asked.sent_at is None or entry.created_at is None:
+        return False
+    return entry.created_at < asked.sent_at - _NAMED_EARLIER
 
 
 def _reverses_one_of(moved: Mapping[str, Entry], entry: Entry) -> bool:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar, cast
 
 from . import errors
 from .errors import ServerFault, VivaError
-from .fields import LARGEST
-from .redact import clean, redact
+from .fields import LARGEST, masked
+from .redact import clean, last_four, redact
 from .types import (
     AbortRequest,
     CaptureRequest,
@@ -37,6 +37,8 @@ from .types import (
 _T = TypeVar("_T")
 
 _LONGEST = 1000
+#: The same for the texts of an outcome, which the drivers keep that short.
+_LONGEST_OF_OUTCOME = 255
 #: Characters of the JSON of a redacted answer. One that is longer is left out: it is for people to
 #: read, and must not keep the rest from arriving.
 _LARGEST_RAW = 16_384
@@ -52,6 +54,13 @@ _ANSWERS: dict[str, type[Any]] = {
     "pending": Pending,
     "missing": SessionMissing,
 }
+#: Fields of an outcome that are shown to people and compared with nothing.
+_FOR_PEOPLE = (
+    *("entry_mode", "application_label", "card_brand", "verification_method", "message"),
+    *("aid", "bank_id"),
+)
+#: Numbers that no device counts below zero. A negative tip would make up for a charge too small.
+_NOT_NEGATIVE = frozenset({"amount", "tip", "surcharge", "installments"})
 _ERRORS: dict[str, type[VivaError]] = {
     name: kind
     for name, kind in vars(errors).items()
@@ -85,8 +94,17 @@ def answer_to_json(answer: Outcome | Pending | SessionMissing) -> dict[str, Any]
 
 
 def answer_from_json(data: Any) -> Outcome | Pending | SessionMissing:
-    """Return what a read has told. :raises ValueError: nonsense"""
-    return cast("Outcome | Pending | SessionMissing", _read(_one_of(data, _ANSWERS), data))
+    """Return what a read has told. :raises ValueError: nonsense
+
+    Whoever sends it may be mistaken or lie: of a card only the last four digits are kept, and
+    texts for people lose what a driver would have taken out.
+    """
+    answer = cast("Outcome | Pending | SessionMissing", _read(_one_of(data, _ANSWERS), data))
+    if not isinstance(answer, Outcome):
+        return answer
+    last4 = last_four(answer.card_last4)
+    words: dict[str, Any] = {name: redact(getattr(answer, name)) for name in _FOR_PEOPLE}
+    return replace(answer, card_last4=last4, card_masked=masked(last4), **words)
 
 
 def error_to_json(error: VivaError) -> dict[str, Any]:
@@ -110,9 +128,9 @@ def error_from_json(data: Any) -> VivaError:
     kind = _ERRORS.get(_text(data.get("error")), ServerFault)
     raw = data.get("raw")
     return kind(
-        _text(data.get("message", "")),
+        redact(_text(data.get("message", ""))),
         status=_number_or_none(data.get("status")),
-        detail=_text(data.get("detail", "")),
+        detail=redact(_text(data.get("detail", ""))),
         correlation_id=_text(data.get("correlation_id", "")),
         raw=None if raw is None else _raw(raw),
     )
@@ -158,7 +176,11 @@ def _read(made: type[_T], data: Mapping[str, Any]) -> _T:
     for field in fields(cast(Any, made)):
         if field.name in data:
             try:
-                values[field.name] = _READERS[str(field.type)](data[field.name])
+                value = values[field.name] = _READERS[str(field.type)](data[field.name])
+                if field.name in _NOT_NEGATIVE and value is not None and value < 0:
+                    raise ValueError("a number from zero on was expected.")
+                if made is Outcome and isinstance(value, str) and len(value) > _LONGEST_OF_OUTCOME:
+                    raise ValueError("the text is too long.")
             except ValueError as error:
                 raise ValueError(f"{field.name}: {error}") from None
         elif field.default is MISSING and field.default_factory is MISSING:

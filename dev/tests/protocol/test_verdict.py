@@ -1,6 +1,7 @@
 """What an answer means. A misreading here is money lost, so nothing odd may pass as approved."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from drivers import (
     judge_listed,
     judge_no,
     parse_session,
+    tcp,
 )
 
 ASKED = Asked(
@@ -431,6 +433,25 @@ def test_the_rule_of_amounts(asked_amount, tip, surcharge, off):
 
 
 @given(
+    st.sampled_from(list(Operation)),
+    st.integers(1, 10_000),
+    st.integers(-20_000, 20_000),
+    st.integers(-20_000, 20_000),
+)
+def test_no_extra_makes_up_for_a_charge_that_is_too_small(operation, amount, tip, surcharge):
+    """Whoever tells it: a gateway's report does not come through the reading of a session."""
+    asked = replace(ASKED, operation=operation, amount=amount)
+    outcome = parse_session({**PAID, "transactionTypeId": min(SUCCESS_TYPES[operation])})
+    told = replace(outcome, amount=amount + tip + surcharge, tip=tip, surcharge=surcharge)
+    verdict = judge(asked, told)
+    if verdict.state == "approved":
+        assert verdict.approved_amount >= amount
+        assert 0 <= verdict.tip <= amount and 0 <= verdict.surcharge <= amount
+    else:
+        assert verdict.reason == "amount"
+
+
+@given(
     st.lists(st.sampled_from([PAID, CANCELLED, DECLINED_BEFORE, DECLINED_BY_ISSUER]), max_size=6)
 )
 def test_the_order_of_a_list_does_not_matter(bodies):
@@ -471,6 +492,14 @@ def test_untold(name, operation):
     assert judge(replace(asked, untold=frozenset({name})), outcome).state == "approved"
     others = frozenset(TOLD_AS) - {name}
     assert (judge(replace(asked, untold=others), outcome).state == "approved") is never_compared
+
+
+def test_who_has_no_place_for_a_currency_neither_sends_nor_tells_it():
+    """Then the till's currency has to be the terminal's, and nobody but Odoo can see to that."""
+    without = {name for name, able in CAPABILITIES_OF.items() if not able.sends_currency}
+    assert without == {"tcp", "app_to_app"}
+    assert all("currency" in CAPABILITIES_OF[name].untold for name in without)
+    assert not tcp.PAYDROID.sends_currency
 
 
 @pytest.mark.parametrize("name", sorted(WRONG))
@@ -695,3 +724,27 @@ def test_entries_in_any_order(entries, count):
     for asked in (ASKED, NAMED):
         verdict = judge_entries(asked, entries[:count])
         assert (verdict is not None and verdict.state == "approved") is (ROW in entries[:count])
+
+
+def test_a_row_that_only_its_id_ties_to_us_is_not_older_than_the_request():
+    """An id can be told by anybody: that of an older payment of the same amount, too."""
+    sent_at = datetime(2026, 4, 14, 19, 16, tzinfo=timezone.utc)
+    asked = replace(ASKED, transaction_id=ROW.transaction_id, sent_at=sent_at)
+    unnamed = replace(ROW, merchant_reference="")
+    for minutes, state in (
+        (-60 * 24, "unknown"),
+        (-11, "unknown"),
+        (-9, "approved"),
+        (1, "approved"),
+    ):
+        row = replace(unnamed, created_at=sent_at + timedelta(minutes=minutes))
+        verdict = judge_entries(asked, [row])
+        assert verdict.state == state
+        assert verdict.reason == ("" if state == "approved" else "reference")
+        assert judge_entries(
+            asked, [replace(row, merchant_reference=ASKED.merchant_reference)]
+        ).state == ("approved"), "under our reference no clock counts"
+    assert judge_entries(asked, [replace(unnamed, created_at=None)]).state == "approved"
+    old = replace(unnamed, created_at=sent_at - timedelta(days=90))
+    ours = replace(ROW, transaction_id="another", created_at=sent_at)
+    assert judge_entries(asked, [old, ours]).transaction_id == "another"

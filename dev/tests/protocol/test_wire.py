@@ -31,7 +31,10 @@ from drivers import (
     parse_session,
     request_from_json,
     request_to_json,
+    wire,
 )
+from drivers.fields import masked
+from drivers.redact import redact
 
 SALE = SaleRequest(
     session_id="0b0f8a4e-6c0c-4f0e-9d42-3b1b8f4f0c11",
@@ -90,7 +93,18 @@ VALUES = {
     "datetime | None": st.none() | st.datetimes(timezones=st.just(timezone.utc)),
     "Mapping[str, Any]": st.just({}),
 }
-OUTCOMES = st.builds(Outcome, **{field.name: VALUES[field.type] for field in fields(Outcome)})
+NATURAL = st.integers(0, 2**31 - 1)
+LIMITED = {
+    "amount": st.none() | NATURAL,
+    "tip": st.none() | NATURAL,
+    "surcharge": st.none() | NATURAL,
+    "installments": NATURAL,
+    "card_last4": st.from_regex(r"([0-9]{4})?", fullmatch=True),
+    **{name: TEXT.filter(lambda text: redact(text) == text) for name in wire._FOR_PEOPLE},
+}
+OUTCOMES = st.builds(
+    Outcome, **{field.name: VALUES[field.type] for field in fields(Outcome)} | LIMITED
+).map(lambda outcome: replace(outcome, card_masked=masked(outcome.card_last4)))
 ANSWERS = OUTCOMES | st.builds(Pending, TEXT) | st.builds(SessionMissing, TEXT)
 KINDS = [
     kind
@@ -232,6 +246,40 @@ def test_a_request_without_what_it_needs_is_refused(name):
 def test_a_wrong_answer_is_refused(changes):
     with pytest.raises(ValueError):
         answer_from_json({**answer_to_json(parse_session(PAID)), **changes})
+
+
+@pytest.mark.parametrize("name", ["amount", "tip", "surcharge", "installments"])
+@given(below=st.integers(-(2**31) + 1, -1))
+def test_nothing_is_counted_below_zero(name, below):
+    with pytest.raises(ValueError):
+        answer_from_json({**answer_to_json(parse_session(PAID)), name: below})
+
+
+def test_what_a_gateway_tells_about_a_card_is_kept_as_a_driver_would():
+    told = {
+        "kind": "outcome",
+        "card_last4": "4111111111111111",
+        "card_masked": "4111111111111111",
+        "message": "Card 4111111111111111 of a@example.com",
+        "card_brand": "4111 1111 1111 1111",
+        "transaction_id": "8d1c8f60-94a1-4a70-8a43-0d5b5d9e6f31",
+        "order_code": "6104224321000010",
+        "merchant_reference": "4111111111111111",
+    }
+    outcome = answer_from_json(told)
+    assert (outcome.card_last4, outcome.card_masked) == ("1111", "*" * 12 + "1111")
+    assert outcome.message == "Card ****1111 of [removed]"
+    assert outcome.card_brand == "****1111"
+    for name in ("transaction_id", "order_code", "merchant_reference"):
+        assert getattr(outcome, name) == told[name], "compared, so never changed"
+    assert answer_from_json({**told, "card_last4": "z" * 200}).card_masked == ""
+    with pytest.raises(ValueError):
+        answer_from_json({**told, "card_brand": "z" * 256})
+
+
+def test_an_error_of_a_gateway_has_no_card_in_it():
+    words = {"error": "Busy", "message": "4111111111111111", "detail": "4111111111111111"}
+    assert "411111" not in str(error_from_json(words))
 
 
 def test_card_numbers_do_not_travel():
