@@ -3,16 +3,18 @@
 import contextlib
 import io
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 from lib import databases
 from lib.common import log_dir, say
 from lib.environment import Environment, prepare
-from lib.server import HOST, Odoo, Simulator
+from lib.rpc import Client
+from lib.server import HOST, Gateway, Odoo, Simulator, free_port, port_is_taken
 
 FOLDER = Path(__file__).parent / "img"
 LARGEST = 150_000  # bytes
@@ -22,6 +24,13 @@ PATIENCE_MS = 90_000  # the first page has Odoo build its bundles
 CARD = "Card (Viva.com)"
 DEAR = "Bicycle rental deposit"
 TIMEZONE = "Europe/Athens"
+TERRACE, KITCHEN = "16000030", "16000040"  # by the Local Terminal API, by TCP/IP
+STRANGER = "16000031"  # a terminal in the shop's network of which Odoo knows nothing
+HANDHELD = {
+    "user_agent": "Mozilla/5.0 (Linux; Android 13; CS50C) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/126.0.0.0 Mobile Safari/537.36",
+    "has_touch": True,
+}
 
 
 class Album:
@@ -46,9 +55,9 @@ class Album:
 class Till:
     """The till in a browser, and the hands of customer and cashier."""
 
-    def __init__(self, shop: "Shop", browser: Browser, size: tuple[int, int]):
+    def __init__(self, shop: "Shop", browser: Browser, size: tuple[int, int], **options: object):
         self.shop = shop
-        self.page = shop.login(browser, "cashier", size)
+        self.page = shop.login(browser, "cashier", size, **options)
         self.is_phone = size == PHONE
         self.page.goto(f"{shop.url}/pos/ui/{shop.till}")
         self.page.locator(".open-register-btn").click()
@@ -78,8 +87,8 @@ class Till:
     def pay(self, method: str = CARD) -> None:
         self.page.locator(f'.paymentmethod:has-text("{method}")').click()
 
-    def choose_terminal(self) -> None:
-        self.page.locator(f'.modal .selection-item:has-text("{NAME}")').click()
+    def choose_terminal(self, name: str = NAME) -> None:
+        self.page.locator(f'.modal .selection-item:has-text("{name}")').first.click()
 
     def panel(self, phase: str) -> None:
         self.page.locator(f'.viva-status[data-phase="{phase}"]').wait_for()
@@ -132,9 +141,10 @@ class Shop:
         self.odoo, self.simulator, self.till = odoo, simulator, till
         self.url = f"http://{HOST}:{odoo.port}"
 
-    def login(self, browser: Browser, login: str, size: tuple[int, int]) -> Page:
+    def login(self, browser: Browser, login: str, size: tuple[int, int], **options: object) -> Page:
         viewport = {"width": size[0], "height": size[1]}
-        page = browser.new_context(viewport=viewport, timezone_id=TIMEZONE).new_page()
+        context = browser.new_context(viewport=viewport, timezone_id=TIMEZONE, **options)
+        page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{self.url}/web/login")
         page.fill("input[name=login]", login)
@@ -143,8 +153,19 @@ class Shop:
         page.wait_for_url(lambda url: "/web/login" not in url)
         return page
 
-    def at_terminal(self, action: str, **options: object) -> None:
-        self.simulator.control("POST", f"terminals/{TERMINAL}/{action}", {"wait_s": 10, **options})
+    def at_terminal(self, action: str, terminal: str = TERMINAL, **options: object) -> None:
+        self.simulator.control("POST", f"terminals/{terminal}/{action}", {"wait_s": 10, **options})
+
+
+class HomeGateway(Gateway):
+    """Looks for terminals on this very machine, and nowhere else."""
+
+    def words(self, *command: str) -> list[str]:
+        words = super().words(*command)
+        config = self.folder / "gateway.ini"
+        lines = [line for line in config.read_text().splitlines() if "networks" not in line]
+        config.write_text("\n".join([*lines, "networks = 127.0.0.1/32", ""]))
+        return words
 
 
 @contextlib.contextmanager
@@ -155,11 +176,15 @@ def shop_of(environment: Environment) -> Iterator[Shop]:
         simulator = Simulator(environment, log_dir() / "screenshots-simulator.log")
         log = log_dir() / "screenshots-odoo.log"
         odoo = Odoo(environment, database, log, extra=("--max-cron-threads=0",))
-        for server in (simulator, odoo):
+        gateway = HomeGateway(environment, odoo, log_dir() / "screenshots-gateway.log")
+        for server in (simulator, odoo, gateway):
             stack.callback(server.stop)
+        for server in (simulator, odoo):
             server.start()
-        simulator.connect(odoo)
         admin = odoo.client("admin")
+        _switch_on(simulator, admin)
+        simulator.connect(odoo)
+        gateway.pair_and_start("Shop", "Demo Shop")
         admin.call("res.users", "write", admin.call("res.users", "search", []), {"tz": TIMEZONE})
         admin.call(
             "viva.terminal", "action_refresh_status", admin.call("viva.terminal", "search", [])
@@ -170,6 +195,118 @@ def shop_of(environment: Environment) -> Iterator[Shop]:
         by_hand = {"auto_validate_terminal_payment": False}
         admin.call("pos.config", "write", [int(till)], by_hand)
         yield Shop(odoo, simulator, till)
+
+
+def _switch_on(simulator: Simulator, admin: Client) -> None:
+    """The devices of the shop's network, where a search finds them. No certificate is confirmed yet."""
+    ports = [8080, 9564]
+    wanted = {TERRACE: ("local", ports[1]), STRANGER: ("local", ports[0]), KITCHEN: ("tcp", 0)}
+    for viva_id, (protocol, port) in wanted.items():
+        port = port if port and not port_is_taken(port) else free_port()
+        values = {"terminalId": viva_id, "lan": protocol, "port": port}
+        device = simulator.control("POST", "terminals", values)
+        found = admin.call("viva.terminal", "search", [("viva_id", "=", viva_id)])
+        address = {"lan_host": device["host"], "lan_port": device["port"]}
+        admin.call("viva.terminal", "write", found, address)
+
+
+def _wait(is_so: Callable[[], object], seconds: float = 40) -> None:
+    limit = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > limit:
+            raise TimeoutError("This did not come about.")
+        time.sleep(0.5)
+
+
+def connect(album: Album, shop: Shop, browser: Browser) -> None:
+    """An administrator connects what is in the shop's network."""
+    admin = shop.odoo.client("admin")
+    (terrace,) = admin.call("viva.terminal", "search", [("viva_id", "=", TERRACE)])
+    seen = ["certificate_seen"]
+    _wait(lambda: admin.call("viva.terminal", "read", [terrace], seen)[0]["certificate_seen"])
+    page = shop.login(browser, "admin", (1280, 860))
+    page.goto(f"{shop.url}/odoo/viva-terminals/{terrace}")
+    page.get_by_role("button", name="Confirm the certificate").wait_for()
+    album.take("terminal-certificate", page)
+    admin.call("viva.terminal", "action_confirm_certificate", [terrace])
+
+    (gateway,) = admin.call("viva.gateway", "search", [("name", "=", "Shop")])
+    reached = ["reached"]
+    _wait(lambda: admin.call("viva.gateway", "read", [gateway], reached)[0]["reached"][0] == "2")
+    page.set_viewport_size({"width": 1280, "height": 620})
+    page.goto(f"{shop.url}/odoo/viva-gateways/{gateway}")
+    page.locator(".o_form_view .o_data_row").first.wait_for()
+    album.take("gateway", page)
+    page.get_by_role("button", name="Find terminals").click()
+    dialog = page.locator(".modal")
+    look = dialog.get_by_role("button", name="Look again")
+    look.wait_for()
+    for _try in range(20):
+        page.wait_for_timeout(1000)
+        look.click()
+        if dialog.get_by_text("The search is over.").is_visible():
+            break
+    album.take("gateway-find", page)
+
+    company = admin.call("viva.gateway", "read", [gateway], ["company_id"])[0]["company_id"][0]
+    values = {"name": "Shop Patras", "company_id": company}
+    new = admin.call("viva.gateway", "create", values)
+    page.goto(f"{shop.url}/odoo/viva-gateways/{new}")
+    page.get_by_role("button", name="Pair").first.click()
+    dialog.get_by_text("It carries this code").wait_for()
+    album.take("gateway-pair", page)
+    page.context.close()
+    admin.call("viva.gateway", "unlink", [new])
+
+
+def in_the_shop(album: Album, shop: Shop, browser: Browser) -> None:
+    """Two tills, each beside a terminal that a gateway reaches."""
+    till = Till(shop, browser, DESK)
+    till.order("Desk Organizer")
+    till.pay()
+    till.choose_terminal("Terrace")
+    till.panel("waiting")
+    shop.at_terminal("tap", TERRACE)
+    till.panel("paid")
+    album.take("till-gateway-word", till.page)
+    till.validate()
+    till.page.context.close()
+
+    till = Till(shop, browser, DESK)
+    till.order("Letter Tray")
+    till.pay()
+    till.choose_terminal("Kitchen")
+    till.page.locator(".viva-cannot-cancel").wait_for()
+    album.take("till-red-key", till.page)
+    shop.at_terminal("tap", KITCHEN)
+    till.panel("paid")
+    till.validate()
+    till.page.context.close()
+
+
+def in_the_hand(album: Album, shop: Shop, browser: Browser) -> None:
+    """A till that runs on the terminal itself."""
+    till = Till(shop, browser, PHONE, **HANDHELD)
+    page, opened = till.page, []
+
+    def hand_over(route: Route) -> None:  # the browser stays on the till, as beside the real app
+        opened.append(route.request.url)
+        route.fulfill(status=204)
+
+    page.route("**/app?*", hand_over)
+    till.order("Desk Organizer")
+    till.pay()
+    page.locator(".modal .selection-item").first.wait_for()
+    album.take("till-app-choose", page)
+    till.choose_terminal("In the app")
+    till.panel("waiting")
+    _wait(lambda: page.wait_for_timeout(200) or opened)
+    album.take("till-app-waiting", page)
+    app = page.context.new_page()
+    app.goto(f"{opened[0]}&act=approve")
+    till.panel("paid")
+    till.validate()
+    page.context.close()
 
 
 def sell(album: Album, shop: Shop, browser: Browser) -> None:
@@ -208,6 +345,8 @@ def sell(album: Album, shop: Shop, browser: Browser) -> None:
     hold(album, shop, till)
     give_back(album, shop, till)
     elsewhere(album, shop, browser)
+    in_the_shop(album, shop, browser)
+    in_the_hand(album, shop, browser)
     lose_answer(album, shop, till)
     page.context.close()
 
@@ -388,7 +527,7 @@ def administer(album: Album, shop: Shop, browser: Browser) -> None:
     page.locator(".o_form_view .o_field_widget").first.wait_for()
     page.locator(".oe_title input, .oe_title span").first.wait_for()
     album.take("account", page)
-    page.set_viewport_size({"width": 1180, "height": 300})
+    page.set_viewport_size({"width": 1180, "height": 430})
     page.goto(f"{shop.url}/odoo/viva-terminals")
     page.locator(".o_kanban_record").first.wait_for()
     album.take("terminals", page)
@@ -464,6 +603,7 @@ def main(browser: str, *wanted: str) -> int:
             executable_path=browser, args=["--no-sandbox", "--disable-background-networking"]
         )
         try:
+            connect(album, shop, chromium)
             sell(album, shop, chromium)
             administer(album, shop, chromium)
             manage(album, shop, chromium)
