@@ -277,6 +277,7 @@ def in_the_shop(album: Album, shop: Shop, browser: Browser) -> None:
     till.pay()
     till.choose_terminal("Kitchen")
     till.page.locator(".viva-cannot-cancel").wait_for()
+    till.page.wait_for_timeout(3000)
     album.take("till-red-key", till.page)
     shop.at_terminal("tap", KITCHEN)
     till.panel("paid")
