@@ -9,7 +9,7 @@ import { confirm } from "./viva_confirm/viva_confirm";
 import { VivaHoldPopup } from "./viva_hold_popup/viva_hold_popup";
 import { SALE } from "./viva_plans";
 import { refusalWords } from "./viva_server";
-import { currentWay, obstacleOf } from "./viva_ways";
+import { obstacleFor } from "./viva_ways";
 
 /** Money that is held on a card and taken later: the hold, its capture, its release, and orders that wait for it. */
 export class VivaHolds {
@@ -21,9 +21,7 @@ export class VivaHolds {
 
     /** Why no money can be held from here, or an empty string. */
     get obstacle() {
-        const obstacles = this.till.lines.methods.map((method) =>
-            obstacleOf(currentWay(method), "preauth")
-        );
+        const obstacles = this.till.lines.methods.map((method) => obstacleFor(method, "preauth"));
         return obstacles.every(Boolean) ? obstacles[0] : "";
     }
 

@@ -9,7 +9,7 @@ import { VivaChoice } from "./viva_choice/viva_choice";
 import { confirm } from "./viva_confirm/viva_confirm";
 import { SALE } from "./viva_plans";
 import { refusalWords } from "./viva_server";
-import { chooseWay, knownWay, obstacleOf } from "./viva_ways";
+import { chooseWay, obstacleFor } from "./viva_ways";
 
 /**
  * Money that goes back to a card: the void of a payment that was just made, the refund of a closed order, and
@@ -206,7 +206,7 @@ export class VivaMoneyBack {
 
     async _otherWay(method, title, body) {
         const { viva_may_unreferenced: mayUnreferenced } = this.pos.config;
-        const obstacle = obstacleOf(knownWay(method, "unreferenced"), "unreferenced");
+        const obstacle = obstacleFor(method, "unreferenced");
         const choice = await makeAwaitable(this.pos.dialog, VivaChoice, {
             title,
             body,

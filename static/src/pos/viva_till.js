@@ -17,7 +17,16 @@ import { VivaServer, isDenied, refusalWords } from "./viva_server";
 import { VivaTabs } from "./viva_tabs";
 import { VivaTips } from "./viva_tips";
 import { VivaWatch } from "./viva_watch";
-import { addressOf, chooseWay, currentWay, knownWay, obstacleOf, waysOf } from "./viva_ways";
+import {
+    addressOf,
+    chooseOtherWay,
+    chooseWay,
+    currentWay,
+    knownWay,
+    obstacleFor,
+    obstacleOf,
+    waysOf,
+} from "./viva_ways";
 
 // The server has not known an attempt for so long: the request will not arrive any more.
 const NEVER_ARRIVED_MS = 15000;
@@ -297,10 +306,14 @@ export class VivaTill {
         const ability = unreferenced ? "unreferenced" : operation;
         const way = knownWay(method, ability) || (await chooseWay(this.pos.dialog, method));
         const obstacle = obstacleOf(way, ability);
-        if (obstacle) {
-            this.outcome.say(_t("Not possible on this terminal"), obstacle);
+        if (!obstacle) {
+            return way;
         }
-        return obstacle ? undefined : way;
+        if (!obstacleFor(method, ability)) {
+            return chooseOtherWay(this.pos.dialog, method, ability, obstacle);
+        }
+        this.outcome.say(_t("Not possible on this terminal"), obstacle);
+        return undefined;
     }
 
     /** Make the attempt and write its uuid into the line. */

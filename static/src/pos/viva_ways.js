@@ -3,6 +3,7 @@ import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { browser } from "@web/core/browser/browser";
 import { _t } from "@web/core/l10n/translation";
 
+import { VivaChoice } from "./viva_choice/viva_choice";
 import { device } from "./viva_device";
 
 /**
@@ -60,9 +61,7 @@ export async function chooseWay(dialog, method) {
         title: _t("Which terminal stands here?"),
         list: waysOf(method).map((way, index) => ({
             id: index + 1,
-            label: way.onDevice
-                ? _t("In the app on this device – %s", way.terminal.name)
-                : way.terminal.display_name,
+            label: labelOf(way),
             isSelected: Boolean(current) && isSame(way, memoryOf(current)),
             item: way,
         })),
@@ -71,6 +70,36 @@ export async function chooseWay(dialog, method) {
         remember(method, chosen);
     }
     return chosen;
+}
+
+/**
+ * Lets the cashier choose one that can do what the usual one cannot, for this time.
+ *
+ * @param {string} words why not the usual one
+ * @returns {Promise<VivaWay|undefined>} nothing: the dialog was closed
+ */
+export async function chooseOtherWay(dialog, method, operation, words) {
+    const ways = waysOf(method);
+    const index = await makeAwaitable(dialog, VivaChoice, {
+        title: _t("On which terminal then?"),
+        body: words,
+        choices: ways.map((way, name) => {
+            const reason = obstacleOf(way, operation);
+            return { name, label: labelOf(way), possible: !reason, reason };
+        }),
+    });
+    return ways[index];
+}
+
+function labelOf({ onDevice, terminal }) {
+    return onDevice ? _t("In the app on this device – %s", terminal.name) : terminal.display_name;
+}
+
+/** Why none of the method's ways can do it from here, or an empty string. */
+export function obstacleFor(method, operation) {
+    const ways = waysOf(method);
+    const isPossible = ways.some((way) => !obstacleOf(way, operation));
+    return isPossible ? "" : obstacleOf(currentWay(method) || ways[0], operation);
 }
 
 /** Why an operation cannot be done like this, not even without the terminal; an empty string if it can. */
@@ -100,9 +129,9 @@ export function addressOf(way, operation, via) {
 }
 
 /** The buttons of a payment or hold, without what cannot be done from here. */
-export function limitActions(actions, way) {
+export function limitActions(actions, method) {
     return actions.map((action) => {
-        const reason = action.possible ? obstacleOf(way, action.name) : "";
+        const reason = action.possible ? obstacleFor(method, action.name) : "";
         return reason ? { ...action, possible: false, reason } : action;
     });
 }

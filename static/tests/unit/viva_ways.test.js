@@ -153,6 +153,22 @@ describe("what it can do", () => {
         expect(said[0].body).toBe("This terminal is switched off.");
     });
 
+    test("another terminal can do it: it is offered for this time, the others with their reasons", async () => {
+        const way = makeWay("tcp", { abilities: { preauth: "No holds here." } });
+        const { store, method } = await setupViva({ terminals: [1, 2], ways: { 1: [way] } });
+        browser.localStorage.setItem(keyOf(method), "1");
+        expect(store.viva.holds.obstacle).toBe("");
+        const asked = answerDialogs(store, [1]);
+        const chosen = await store.viva.wayFor(method, { operation: "preauth" });
+        expect(names([chosen])).toEqual(["Hall"]);
+        expect(asked[0].body).toBe("No holds here.");
+        expect(asked[0].choices.map(({ possible, reason }) => [possible, reason])).toEqual([
+            [false, "No holds here."],
+            [true, ""],
+        ]);
+        expect(names([currentWay(method)])).toEqual(["Bar"]);
+    });
+
     test("installments are not offered where the terminal does not ask for them", async () => {
         const way = makeWay("tcp", { abilities: { installments: "Not here." } });
         const { store, server, method } = await setupViva({

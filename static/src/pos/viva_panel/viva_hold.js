@@ -4,7 +4,7 @@ import { _t } from "@web/core/l10n/translation";
 import { Component } from "@odoo/owl";
 
 import { phaseOf } from "../viva_attempt";
-import { currentWay, limitActions } from "../viva_ways";
+import { limitActions } from "../viva_ways";
 import { VivaActionButtons } from "./viva_action_buttons";
 import { VivaRunning } from "./viva_running";
 
@@ -67,7 +67,7 @@ export class VivaHold extends Component {
     get actions() {
         const { hold, running } = this.props;
         const isRunning = running && !["paid", "unpaid"].includes(phaseOf(running));
-        const way = currentWay(this.pos.viva.lines.methodFor(hold.terminal?.id));
-        return isRunning ? [] : limitActions(stillPossible(hold.actions, hold.state), way);
+        const method = this.pos.viva.lines.methodFor(hold.terminal?.id);
+        return isRunning ? [] : limitActions(stillPossible(hold.actions, hold.state), method);
     }
 }

@@ -5,7 +5,7 @@ import { _t } from "@web/core/l10n/translation";
 import { Component } from "@odoo/owl";
 
 import { phaseOf } from "../viva_attempt";
-import { currentWay, limitActions } from "../viva_ways";
+import { limitActions } from "../viva_ways";
 import { TONES, extrasOf, markOf } from "../viva_words";
 import { VivaActionButtons } from "./viva_action_buttons";
 import { stillPossible } from "./viva_hold";
@@ -105,7 +105,7 @@ export class VivaPayment extends Component {
             ? card.actions.filter(({ name }) => name === "print")
             : limitActions(
                   stillPossible(card.actions, card.hold?.state),
-                  currentWay(this.pos.viva.lines.methodFor(card.terminal?.id))
+                  this.pos.viva.lines.methodFor(card.terminal?.id)
               );
     }
 

@@ -7,7 +7,7 @@ import { LINE, isPaidLine } from "../odoo_glue";
 import { VivaAppButtons } from "../viva_app_buttons/viva_app_buttons";
 import { canCancel, isInApp, isOpen, phaseOf } from "../viva_attempt";
 import { VivaProgress } from "../viva_progress/viva_progress";
-import { chooseWay, currentWay, obstacleOf, waysOf } from "../viva_ways";
+import { chooseWay, currentWay, obstacleFor, waysOf } from "../viva_ways";
 import { detailOf, extrasOf, paidTitle, titleOf } from "../viva_words";
 
 /**
@@ -220,7 +220,7 @@ export class VivaStatus extends Component {
 
     /** Why it cannot be undone from here, or an empty string. */
     get voidObstacle() {
-        return obstacleOf(currentWay(this.method), "void");
+        return obstacleFor(this.method, "void");
     }
 
     async chooseTerminal() {
