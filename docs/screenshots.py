@@ -177,6 +177,7 @@ def shop_of(environment: Environment) -> Iterator[Shop]:
         log = log_dir() / "screenshots-odoo.log"
         odoo = Odoo(environment, database, log, extra=("--max-cron-threads=0",))
         gateway = HomeGateway(environment, odoo, log_dir() / "screenshots-gateway.log")
+        stack.callback(gateway.forget)
         for server in (simulator, odoo, gateway):
             stack.callback(server.stop)
         for server in (simulator, odoo):
