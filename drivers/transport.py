@@ -330,7 +330,7 @@ def _new_session() -> requests.Session:
     session = requests.Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = "viva_payments"
-    adapter = _Adapter(pool_connections=16, pool_maxsize=32, max_retries=0)
+    adapter = Adapter(pool_connections=16, pool_maxsize=32, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -417,7 +417,9 @@ class _HTTPSPool(urllib3.connectionpool.HTTPSConnectionPool):
 _POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
+class Adapter(requests.adapters.HTTPAdapter):
+    """For a session of ``requests`` that has to know :class:`ConnectFailed` from a lost answer."""
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS

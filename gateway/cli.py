@@ -14,7 +14,7 @@ from typing import Any
 
 from . import config, log, pairing, scan, service
 from .config import Config
-from .problems import IN_USE, NOT_PAIRED, Problem
+from .problems import ANOTHER_COPY, IN_USE, NOT_PAIRED, Problem
 from .store import Identity, Store
 from .version import version
 
@@ -127,11 +127,14 @@ def _run(settings: Config, options: argparse.Namespace) -> int:
 
 
 def _status(settings: Config, options: argparse.Namespace) -> int:
-    identity, waiting = _peek(settings)
+    identity, waiting, stopped = _peek(settings)
     if identity is None and waiting is not None:
         print("Not paired. Make a code in Odoo, then: viva-gateway pair https://your-odoo CODE")
         return NOT_PAIRED
     told = _told(settings)
+    if stopped:
+        print(stopped)
+        return ANOTHER_COPY
     if waiting is not None and identity is not None:
         print(f"Paired with {identity.odoo} as {identity.name!r}. Not running.")
         if waiting:
@@ -158,18 +161,19 @@ def _status(settings: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _peek(settings: Config) -> tuple[Identity | None, bool | None]:
-    """Return who we are and whether reports wait; ``(None, None)`` while it is running."""
+def _peek(settings: Config) -> tuple[Identity | None, bool | None, str]:
+    """Return who we are, whether reports wait (``None`` while it is running), and why it is stopped."""
     if not settings.journal.is_file():
-        return None, False
+        return None, False, ""
     try:
         journal = Store(settings.journal)
     except Problem as problem:
         if problem.code == IN_USE:
-            return None, None
+            return None, None, ""
         raise
     try:
-        return journal.identity(), bool(journal.reports(1) or journal.unfinished())
+        waiting = bool(journal.reports(1) or journal.unfinished())
+        return journal.identity(), waiting, journal.stopped()
     finally:
         journal.close()
 
@@ -206,7 +210,8 @@ def _forget(settings: Config, options: argparse.Namespace) -> int:
         return 0
     journal = Store(settings.journal)
     try:
-        untold = bool(journal.reports(1) or journal.unfinished())
+        # Of a journal that was stopped for good Odoo will never hear anything.
+        untold = not journal.stopped() and bool(journal.reports(1) or journal.unfinished())
     finally:
         journal.close()
     if untold and not options.yes:

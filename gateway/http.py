@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
+import urllib3.exceptions
+
+from .viva import transport
 
 CONNECT_S = 5.0
 ANSWER_S = 20.0
@@ -15,7 +19,14 @@ LARGEST = 4 * 1024 * 1024
 
 
 class NoAnswer(Exception):
-    """Odoo was not reached, or did not answer as a whole. The text is for a person."""
+    """Odoo was not reached, or did not answer as a whole. The text is for a person.
+
+    :param sent: something may have been sent
+    """
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ def new_session() -> requests.Session:
     """Connections that are kept, without cookies: one with a database in it would fight the header."""
     session = requests.Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, transport.Adapter(max_retries=0))
     return session
 
 
@@ -73,20 +86,28 @@ def post(
             if 300 <= response.status_code < 400:
                 raise NoAnswer(f"it redirects to {names.get('location', '?')}; use that address")
             return Answer(response.status_code, names, bytes(parts))
-    except requests.exceptions.SSLError as error:
-        raise NoAnswer(
-            "its certificate is not accepted. If it is your own authority's, name its file as "
-            f"ca_bundle in the configuration ({_short(error)})"
-        ) from error
-    except requests.exceptions.ConnectTimeout as error:
-        raise NoAnswer("no connection in time; is the network up?") from error
+    except transport.ConnectFailed as error:
+        raise NoAnswer(_not_connected(error.__cause__ or error), sent=False) from error
     except requests.exceptions.ReadTimeout as error:
         raise NoAnswer("no answer in time") from error
     except requests.exceptions.RequestException as error:
-        raise NoAnswer(_short(error)) from error
+        # An address that is none is a ValueError too.
+        raise NoAnswer(_short(error), sent=not isinstance(error, ValueError)) from error
 
 
-def _short(error: Exception) -> str:
+def _not_connected(error: BaseException) -> str:
+    if isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError)):
+        return (
+            "its certificate is not accepted. If it is your own authority's, name its file as "
+            f"ca_bundle in the configuration ({_short(error)})"
+        )
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # a time-out to urllib3 1.26
+    if isinstance(error, (TimeoutError, urllib3.exceptions.ConnectTimeoutError)) and not refused:
+        return "no connection in time; is the network up?"
+    return _short(error)
+
+
+def _short(error: BaseException) -> str:
     text = str(error)
     for word in ("Name or service not known", "Temporary failure in name resolution"):
         if word in text:

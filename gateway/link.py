@@ -1,14 +1,17 @@
 """The signed call to Odoo: what we have to tell goes there, what is to be done comes back.
 
-Every call has a number that is used once and is on the disk before it leaves. Odoo signs its
+Every call has a number that is used once and is on the disk before it leaves. (Only a call that
+never connected leaves its number to the next one.) Odoo signs its
 answer together with that number, so that an old answer, or one to another gateway, is none.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,6 +85,8 @@ class Link:
                 *(self._ca_bundle, answer_s),
             )
         except NoAnswer as error:
+            if not error.sent:
+                self._store.give_back(sequence)
             raise Trouble(f"Odoo at {self._odoo} did not answer: {error}.") from error
         return self._read(sequence, answer)
 
@@ -98,14 +103,19 @@ class Link:
         if answer.status == 200:
             return data
         error = data.get("error")
+        if error == "repeat":
+            raise Trouble("Odoo has heard this very call already; the next one tells it again.")
         if answer.status == 409:
-            raise Problem(
+            words = (
                 "Another copy of this gateway is running, or this one was restored from a backup: "
                 f"Odoo has heard number {data.get('last')} already, and this one says {sequence}. "
-                "Stop the other copy. If there is none, revoke this gateway in Odoo, then: "
-                "viva-gateway forget, and pair again.",
-                ANOTHER_COPY,
+                "Nobody knows which of the two has started which payment, so this one does nothing "
+                "any more. Stop the other copy, too; revoke this gateway in Odoo, then: "
+                "viva-gateway forget, and pair again."
             )
+            with contextlib.suppress(sqlite3.Error):  # a full disk: it ends here all the same
+                self._store.stop_for_good(words)
+            raise Problem(words, ANOTHER_COPY)
         if error == "revoked":
             raise Problem(
                 "This gateway was revoked in Odoo. To use it again: viva-gateway forget, and pair "

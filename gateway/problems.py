@@ -1,6 +1,7 @@
 """What ends a command: one sentence that says what to do next, and an exit code.
 
-The codes are for service managers: those in :data:`NO_RESTART` do not mend themselves.
+The codes are for service managers: those in :data:`NO_RESTART` do not mend themselves. Not all
+managers can be told so; starting again does no harm then.
 """
 
 PROBLEM = 1

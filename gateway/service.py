@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from .config import Config
 from .hints import Hints
 from .link import Link, Trouble
 from .log import get
-from .problems import NOT_PAIRED, Problem
+from .problems import ANOTHER_COPY, NOT_PAIRED, Problem
 from .store import Command, Store
 from .terminals import Terminal
 from .version import version
@@ -34,6 +36,11 @@ BUSY_S, BUSY_FOR_S = 2.0, 600.0
 IDLE_S = (1.0, 300.0)
 #: Waits after a call that failed.
 FIRST_WAIT_S, LONGEST_WAIT_S, SLOW_WAIT_S = 0.25, 30.0, 60.0
+#: The same while a payment runs or something waits to be told; and so often at most news ends a wait.
+URGENT_WAIT_S, NEWS_S = 5.0, 5.0
+#: An answer that is not Odoo's may be that of a server that is just starting: so often in a row it
+#: is not.
+SLOW_FROM = 3
 #: A start that came without a hint: when none follows within that time, hints are not relied on.
 HINT_S = 3.0
 #: When this program has to stop: for payments that only it can see to their end.
@@ -62,7 +69,12 @@ class Service:
                 "then: viva-gateway pair https://your-odoo CODE",
                 NOT_PAIRED,
             )
+        if words := self._journal.stopped():
+            self._journal.close()
+            raise Problem(words, ANOTHER_COPY)
         self._identity = identity
+        #: Names this process: what was offered to another one was not offered to us.
+        self._instance = secrets.token_hex(16)
         self._link = Link(self._journal, identity, config)
         self._wake = threading.Event()
         self._hints = Hints(identity, config, self._hinted)
@@ -125,7 +137,7 @@ class Service:
             self._worker(session.viva_id).resume(session)
 
     def _loop(self) -> None:
-        failed = 0
+        failed = slow = 0
         while not self._stopping.is_set():
             self._wake.clear()
             wait = 0.0
@@ -134,11 +146,15 @@ class Service:
             except Trouble as trouble:
                 failed += 1
                 wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(failed - 1, 8))
-                wait = SLOW_WAIT_S if trouble.slow else wait
+                slow = slow + 1 if trouble.slow else 0
+                if slow >= SLOW_FROM:
+                    wait = SLOW_WAIT_S
+                if self._is_urgent():
+                    wait = min(wait, URGENT_WAIT_S)
                 self._say(str(trouble))
                 self._rest(wait * _dice.uniform(0.8, 1), patient=True)
                 continue
-            failed = 0
+            failed = slow = 0
             self._say("")
             wait = self._pause(sent)
             self._write_status()
@@ -146,9 +162,19 @@ class Service:
         self._end()
 
     def _rest(self, seconds: float, *, patient: bool = False) -> None:
-        """Wait for a hint or for news; ``patient``: only for the end, Odoo is not there anyway."""
+        """Wait for a hint or for news; ``patient``: Odoo is not there, so not at once for those."""
         self._write_status()
-        (self._stopping if patient else self._wake).wait(seconds)
+        if patient:
+            if self._stopping.wait(min(seconds, NEWS_S)):
+                return
+            seconds -= NEWS_S
+        if seconds > 0:
+            self._wake.wait(seconds)
+
+    def _is_urgent(self) -> bool:
+        """Would somebody at a till see the difference?"""
+        running = any(worker.busy for worker in self._workers.values())
+        return running or bool(self._journal.reports(1))
 
     def _pause(self, sent: int) -> float:
         waiting = len(self._journal.reports(MOST_REPORTS))
@@ -209,6 +235,8 @@ class Service:
         reports = _fitting(self._journal.reports(MOST_REPORTS))
         content = {
             "version": version(),
+            "instance": self._instance,
+            "journal": self._journal.counters(),
             "terminals": [self._as_seen(viva_id) for viva_id in self._terminals],
             "scan": self._scan.as_json() if self._scan else None,
             "reports": reports,
@@ -221,10 +249,12 @@ class Service:
 
     def _as_seen(self, viva_id: str) -> dict[str, Any]:
         seen = self._worker(viva_id).seen
+        place = seen.terminal or self._terminals[viva_id]
         return {
             "viva_id": viva_id,
-            "host": self._terminals[viva_id].host,
-            "port": self._terminals[viva_id].port,
+            "host": place.host,
+            "port": place.port,
+            "look": place.look,
             "reached": seen.reached,
             "words": seen.words,
             "tid": seen.tid,
@@ -279,6 +309,11 @@ class Service:
                 get().warning("Terminal %s of Odoo's list cannot be used: %s", name, error)
                 continue
             known[terminal.viva_id] = terminal
+        # Of two with one id nobody could tell which of them a payment is meant for.
+        counted = Counter(str(item.get("viva_id")) for item in listed if isinstance(item, dict))
+        for viva_id in [name for name in known if counted[name] > 1]:
+            get().warning("Odoo lists terminal %s twice: neither is used.", viva_id)
+            del known[viva_id]
         self._terminals = known
         for viva_id in {*known, *self._workers}:
             self._worker(viva_id).know(known.get(viva_id))

@@ -8,6 +8,8 @@ Steps, one transaction each (names for ``VIVA_GATEWAY_DIE_AT``, see :mod:`crash`
 
 ``identity``     paired
 ``sequence``     the number of the next call to Odoo
+``unsent``       that call never connected: its number is free again
+``stopped``      Odoo knows another copy of this journal: never used again
 ``answer``       what Odoo confirmed, its terminals, commands received, tombstones
 ``started``      the terminal is touched next
 ``accepted`` ``refused`` ``not_started`` ``outcome`` ``lost``    what came of it
@@ -53,6 +55,7 @@ CREATE TABLE IF NOT EXISTS report (
     data TEXT NOT NULL, boot TEXT NOT NULL, at REAL NOT NULL, wall REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS report_session ON report (session_id);
+CREATE TABLE IF NOT EXISTS stopped (one INTEGER PRIMARY KEY CHECK (one = 1), words TEXT NOT NULL);
 """
 
 #: States of a session in the journal. "lost" may still be asked about, "closed" is over.
@@ -142,7 +145,7 @@ class Store:
     def pair(self, identity: Identity) -> None:
         """Remember a new identity with an empty journal."""
         with self._step("identity") as db:
-            for table in ("identity", "session", "report"):
+            for table in ("identity", "session", "report", "stopped"):
                 db.execute(f"DELETE FROM {table}")
             db.execute(
                 "INSERT INTO identity VALUES (1, ?, ?, ?, ?, ?, ?, ?, 0, '[]')",
@@ -158,6 +161,37 @@ class Store:
             db.execute("UPDATE identity SET sequence = sequence + 1")
             (number,) = db.execute("SELECT sequence FROM identity").fetchone()
         return int(number)
+
+    def give_back(self, number: int) -> None:
+        """The call with the last number surely sent nothing.
+
+        A copy of this journal must not overtake it by calls that never reach Odoo.
+        """
+        with self._step("unsent") as db:
+            db.execute("UPDATE identity SET sequence = sequence - 1 WHERE sequence = ?", (number,))
+
+    def counters(self) -> dict[str, int]:
+        """Return what only grows, over the whole life of a journal: by that Odoo sees an older one.
+
+        ``reports``: the highest number of a report; ``commands``: of a session.
+        """
+        reports = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'report'")
+        commands = self._one("SELECT MAX(rowid) FROM session")  # the newest is never deleted
+        return {"reports": reports[0] if reports else 0, "commands": commands[0] or 0}
+
+    def stop_for_good(self, words: str) -> None:
+        """Odoo has heard of another copy of this journal: it is not used any more.
+
+        What one of them says about a payment may have been overtaken by the other. So it is not
+        enough to end: whoever starts the program again must not get through after some tries.
+        """
+        with self._step("stopped") as db:
+            db.execute("INSERT OR REPLACE INTO stopped VALUES (1, ?)", (words,))
+
+    def stopped(self) -> str:
+        """Return why this journal is not to be used any more, ``""``: it may be used."""
+        row = self._one("SELECT words FROM stopped")
+        return str(row[0]) if row else ""
 
     def terminals(self) -> list[Any]:
         """Return the terminals of the last signed answer, as Odoo described them."""

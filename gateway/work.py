@@ -53,6 +53,7 @@ class Seen:
     """What is known about a terminal, for its form in Odoo.
 
     :param at: of the last try, by :mod:`clock`; ``None``: not tried yet
+    :param terminal: as it was described then
     """
 
     reached: bool | None = None
@@ -60,6 +61,7 @@ class Seen:
     tid: str = ""
     fingerprint: str = ""
     at: float | None = None
+    terminal: Terminal | None = None
 
 
 @dataclass
@@ -197,7 +199,7 @@ class Worker(threading.Thread):
         if terminal == self._terminal:
             return
         self._terminal, self._driver = terminal, None
-        self.seen = Seen()
+        self.seen = Seen(terminal=terminal)
         self._look_at = clock.now()
 
     def _schedule_look(self) -> None:
@@ -224,7 +226,8 @@ class Worker(threading.Thread):
     ) -> None:
         before = self.seen
         self.seen = Seen(
-            reached, words, tid or before.tid, fingerprint or before.fingerprint, clock.now()
+            *(reached, words, tid or before.tid, fingerprint or before.fingerprint, clock.now()),
+            terminal=before.terminal,
         )
         if replace(before, at=None) != replace(self.seen, at=None):
             if words:

@@ -142,7 +142,7 @@ class Odoo(_Server):
         self.private = Ed25519PrivateKey.generate()
         self.uid, self.channel = "gw-1", "viva_gateway-secret"
         self.gateway_key = None
-        self.last = 0
+        self.last, self.journal = 0, {}
         self.code = CODE
         self.terminals, self.commands, self.asked = [], [], []
         self.scan, self.idle_s = None, 30
@@ -253,10 +253,13 @@ class Odoo(_Server):
         if sequence <= self.last:
             answer = {"error": "sequence", "last": self.last}
             return self._signed(handler, sequence, 409, answer)
-        self.last = sequence
+        data = json.loads(body)
+        if any(count < self.journal.get(name, 0) for name, count in data["journal"].items()):
+            answer = {"error": "sequence", "last": self.last}
+            return self._signed(handler, sequence, 409, answer)
+        self.last, self.journal = sequence, data["journal"]
         if self.error is not None:
             return self._signed(handler, sequence, 403, {"error": self.error})
-        data = json.loads(body)
         self.calls.append(data)
         if data["scan"]:
             self.scans.append(data["scan"])

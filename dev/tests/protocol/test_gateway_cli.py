@@ -218,6 +218,23 @@ def test_forget_asks_when_something_is_untold(call, odoo, tmp_path):
     assert call("forget", "--yes")[0] == 0
 
 
+def test_stopped_for_good(call, odoo, tmp_path):
+    """Whoever starts it again, how often ever: it does nothing until it is paired anew."""
+    introduced(tmp_path, odoo)
+    journal = Store(tmp_path / "state" / "gateway.sqlite")
+    journal.take_answer([], None, [], ["s1"])
+    journal.stop_for_good("Another copy of this gateway is running.")
+    journal.close()
+    for command in ("run", "status", "run"):
+        code, said = call(command)
+        assert code == 4
+        assert "Another copy" in said
+    assert not odoo.calls
+    assert call("forget")[0] == 0, "Odoo would not listen to what it has to tell"
+    assert call("pair", odoo.url, CODE)[0] == 0
+    assert "Another copy" not in call("status")[1]
+
+
 def test_two_processes(call, odoo, tmp_path):
     """The second one does not get the file; status says how the first one is."""
     introduced(tmp_path, odoo)

@@ -257,6 +257,36 @@ def test_two_gateways_by_mistake(odoo, device, tmp_path):
     assert device.charges == [request["session_id"]]
 
 
+def test_an_old_copy_is_never_let_in(odoo, tmp_path):
+    """However often something starts it again: what it does not know the other one has started."""
+    state, old = tmp_path / "state", tmp_path / "old"
+    state.mkdir()
+    introduce(state, odoo)
+    request = sale(merchant_reference=REFERENCE)
+
+    def lose(status, body, headers):
+        odoo.away = odoo.away or b'"kind": "start"' in body  # from then on
+        return status, body, headers
+
+    with TcpDevice() as terminal:
+        terminal.release.clear()
+        odoo.terminals = [terminal.entry()]
+        with Process(state, "run"):
+            until(lambda: odoo.lines, 20)
+            shutil.copytree(state, old)
+            odoo.spoil = lose
+            odoo.order(request)
+            until(lambda: terminal.charges, 20)
+        odoo.spoil, odoo.away = None, False
+        for _ in range(4):
+            with Process(old, "run") as process:
+                code, said = process.end()
+            assert code == 4, said
+        assert len(terminal.charges) == 1
+        assert not odoo.kinds(request["session_id"])
+        terminal.release.set()
+
+
 def test_restored_from_a_backup(odoo, device, tmp_path):
     """An old journal does not know the newest payments, and so must not speak about them."""
     backup, state = tmp_path / "backup", tmp_path / "state"

@@ -147,7 +147,10 @@ def test_networks_that_nobody_has_named(monkeypatch):
     assert [str(network) for network in found] == ["192.168.1.0/24", "10.1.2.0/24"]
 
 
-@pytest.mark.parametrize("text", ["8.8.8.0/24", "10.0.0.0/8", "::1/128", "0.0.0.0/0", "x"])
+@pytest.mark.parametrize(
+    "text",
+    ["8.8.8.0/24", "10.0.0.0/8", "::1/128", "0.0.0.0/0", "169.254.169.0/24", "192.0.2.0/24", "x"],
+)
 def test_networks_that_are_not_looked_through(text):
     with pytest.raises(Problem):
         scan.networks([text])
@@ -165,6 +168,17 @@ def test_networks_that_are_not_looked_through(text):
         ("0.0.0.0", False, False),
         ("224.0.0.1", False, False),
         ("no-such-name.invalid", False, False),
+        ("172.31.0.9", False, True),
+        ("fd12:3456::1", False, True),
+        ("169.254.169.254", False, False),
+        ("100.64.0.1", False, False),
+        ("192.0.2.1", False, False),
+        ("198.18.0.1", False, False),
+        ("fe80::1", False, False),
+        ("fd00:ec2::254", False, False),
+        ("::ffff:8.8.8.8", False, False),
+        ("::ffff:127.0.0.1", False, False),
+        ("64:ff9b::808:808", False, False),
     ],
 )
 def test_addresses(host, loopback, good):

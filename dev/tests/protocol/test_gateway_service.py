@@ -1,5 +1,6 @@
 """The gateway as a whole, in this process: an Odoo and a terminal on real sockets, no simulator."""
 
+import shutil
 import statistics
 import time
 import uuid
@@ -18,7 +19,9 @@ from gateway_doubles import (
     until,
 )
 
-from gateway import scan, service, work
+from gateway import http, scan, service, work
+from gateway.config import Config
+from gateway.problems import Problem
 from gateway.store import Store
 
 
@@ -181,12 +184,152 @@ def test_numbers_are_never_used_twice(gateway, odoo):
     assert gateway.problem is None
 
 
-def test_another_copy_stops_this_one(gateway, odoo):
+def test_a_call_that_never_connected_uses_no_number(odoo, tmp_path):
+    """Else an old copy that has no network would count up until it is let in."""
+    odoo.http.shutdown()
+    odoo.http.server_close()
+    with Running(tmp_path) as gateway:
+        until(lambda: "nothing listens" in gateway.service._words)
+        time.sleep(1)
+        assert gateway.service._journal.next_sequence() <= 2  # one may be under way
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://no-such-name.invalid", "the name is not known"),
+        ("http://127.0.0.1:1", "nothing listens"),
+        ("https://127.0.0.1:{port}", "certificate"),
+    ],
+)
+def test_what_surely_was_not_sent(odoo, url, words):
+    with http.new_session() as session, pytest.raises(http.NoAnswer) as caught:
+        http.post(session, url.format(port=odoo.port), b"{}", {})
+    assert words in str(caught.value)
+    assert not caught.value.sent
+
+
+def test_what_may_have_been_sent(odoo):
+    odoo.away = True
+    with http.new_session() as session, pytest.raises(http.NoAnswer) as caught:
+        http.post(session, odoo.url, b"{}", {})
+    assert caught.value.sent
+
+
+def test_another_copy_stops_this_one_for_good(gateway, odoo, tmp_path):
     odoo.last = 10**6
     odoo.hint()
     until(lambda: gateway.problem)
     assert gateway.problem.code == 4
     assert "Another copy" in str(gateway.problem)
+    until(lambda: not gateway.thread.is_alive())
+    odoo.last = 0  # it would be let in now
+    calls = len(odoo.calls)
+    for _ in range(2):
+        with pytest.raises(Problem, match="Another copy") as caught:
+            service.Service(Config(state=tmp_path))
+        assert caught.value.code == 4
+    assert len(odoo.calls) == calls
+
+
+def test_our_own_call_repeated_on_its_way(gateway, odoo):
+    """By a proxy, or by Odoo itself: its answer is lost, that is all."""
+    told = []
+
+    def repeat(handler, sequence, status, data):
+        odoo._signed = honest
+        told.append(sequence)
+        return honest(handler, sequence, 409, {"error": "repeat", "last": sequence})
+
+    honest, odoo._signed = odoo._signed, repeat
+    odoo.hint()
+    until(lambda: told and odoo.last > told[0])
+    assert gateway.problem is None
+    assert not gateway.service._journal.stopped()
+
+
+def test_a_journal_that_went_backwards(odoo, device, tmp_path):
+    """Its numbers may be higher; what it has written down is less."""
+    old = tmp_path / "old"
+    old.mkdir()
+    shutil.copy(tmp_path / "gateway.sqlite", old)
+    request = sale()
+    with Running(tmp_path):
+        odoo.order(request)
+        odoo.wait(request["session_id"], "outcome")
+    until(lambda: odoo.calls[-1]["journal"] == {"reports": 4, "commands": 1})
+    odoo.last = 0
+    odoo.asked = [request["session_id"]]
+    with Running(old) as gateway:
+        until(lambda: gateway.problem)
+    assert gateway.problem.code == 4
+    assert "not_started" not in odoo.kinds(request["session_id"])
+
+
+def test_each_process_has_a_name(odoo, tmp_path):
+    names = []
+    for _ in range(2):
+        calls = len(odoo.calls)
+        with Running(tmp_path):
+            until(lambda before=calls: len(odoo.calls) > before)
+        names.append({call["instance"] for call in odoo.calls[calls:]})
+    (one,), (other,) = names
+    assert one != other
+    assert 16 <= len(one) <= 32
+
+
+def test_one_terminal_listed_twice(gateway, odoo, device, caplog):
+    """The one of a test account, say: nobody may pay on the one and be charged on the other."""
+    with Device() as other:
+        odoo.terminals = [device.entry(), other.entry(), other.entry(viva_id="16000011")]
+        request, third = sale(), sale(terminal_id="16000011")
+        odoo.order(request)
+        odoo.wait(request["session_id"], "refused")
+        odoo.order(third, viva_id="16000011")
+        odoo.wait(third["session_id"], "outcome")
+        assert not device.posts
+        assert other.charges == [third["session_id"]]
+        until(lambda: list(odoo.seen) == ["16000011"])
+    assert "twice" in caplog.text
+
+
+def test_a_server_that_is_just_starting(gateway, odoo, device, monkeypatch):
+    """One page of a proxy, and nobody waits a minute for the end of a payment."""
+    monkeypatch.setattr(service, "SLOW_WAIT_S", 60.0)
+    device.hold = True
+    request = sale()
+    odoo.order(request)
+    odoo.wait(request["session_id"], "accepted")
+    spoiled = []
+
+    def spoil(status, body, headers):
+        spoiled.append(status)
+        return 404, b"<html>404: Not Found</html>", []
+
+    monkeypatch.setattr(service, "URGENT_WAIT_S", 0.2)
+    odoo.spoil = spoil
+    odoo.hint()
+    until(lambda: len(spoiled) > 5)  # however many while a payment runs
+    odoo.spoil = None
+    device.hold = False
+    odoo.wait(request["session_id"], "outcome")
+    calls = len(odoo.calls)
+    odoo.spoil = lambda *answer: (spoil(*answer), setattr(odoo, "spoil", None))[0]
+    odoo.hint()
+    until(lambda: len(odoo.calls) > calls + 1)  # and one in idle times
+
+
+def test_news_ends_a_long_wait(gateway, odoo, device, monkeypatch):
+    monkeypatch.setattr(service, "SLOW_WAIT_S", 60.0)
+    monkeypatch.setattr(service, "NEWS_S", 0.2)
+    spoiled = []
+    odoo.spoil = lambda *answer: (spoiled.append(1), (404, b"", []))[1]
+    odoo.hint()
+    until(lambda: len(spoiled) == service.SLOW_FROM)
+    odoo.spoil = None
+    request = sale()
+    odoo.order(request)
+    odoo.wait(request["session_id"], "outcome")
 
 
 def test_revoked(gateway, odoo, device):
@@ -481,6 +624,10 @@ def test_a_person_wants_it_to_be_looked_at_anew(gateway, odoo, device):
     looks = len(device.gets)
     odoo.terminals = [device.entry(look=1)]
     odoo.hint()
+    until(lambda: odoo.seen[TERMINAL]["look"] == 1)
+    for call in odoo.calls:
+        for entry in call["terminals"]:
+            assert not (entry["look"] == 1 and entry["tid"]), "what was seen before the look"
     until(lambda: odoo.seen[TERMINAL]["tid"] == "" and odoo.seen[TERMINAL]["reached"])
     assert odoo.seen[TERMINAL]["words"] == ""
     assert len(device.gets) > looks

@@ -61,6 +61,59 @@ def test_identity_survives(journal, file):
     again.close()
 
 
+def test_a_number_that_was_not_sent_is_free_again(journal, file):
+    number = journal.next_sequence()
+    journal.give_back(number)
+    assert journal.next_sequence() == number
+    journal.give_back(number - 1)  # not the last one: it stays used
+    journal.close()
+    again = Store(file)
+    assert again.next_sequence() == number + 1
+    again.close()
+
+
+def test_its_counters_only_grow(journal, file, monkeypatch):
+    """By them Odoo knows an older journal, whatever was confirmed and forgotten since."""
+    monkeypatch.setattr(store, "REMEMBERED", 1)
+    assert journal.counters() == {"reports": 0, "commands": 0}
+    before = (0, 0)
+    for number in range(4):
+        session_id = f"s{number}"
+        journal.take_answer([], None, [command(session_id)], [])
+        journal.not_started(session_id, "expired")
+        told = [report["id"] for report in journal.reports(99)]
+        journal.take_answer(told, None, [], [f"never-{number}"])
+        after = tuple(journal.counters().values())
+        assert all(new > old for new, old in zip(after, before, strict=True))
+        before = after
+    assert len(journal.reports(99)) == 1
+    journal.close()
+    again = Store(file)
+    assert tuple(again.counters().values()) == before
+    again.close()
+
+
+def test_stopped_for_good(journal, file):
+    assert journal.stopped() == ""
+    journal.stop_for_good("Another copy.")
+    journal.stop_for_good("Another copy!")
+    journal.close()
+    again = Store(file)
+    assert again.stopped() == "Another copy!"
+    again.pair(ME)
+    assert again.stopped() == "", "paired anew it is another gateway"
+    again.close()
+
+
+def test_a_file_of_an_older_program(journal, file):
+    journal._db.execute("DROP TABLE stopped")
+    journal.close()
+    again = Store(file)
+    assert again.stopped() == ""
+    assert again.identity() == ME
+    again.close()
+
+
 def test_pairing_anew_empties_the_journal(journal):
     journal.take_answer([], [{"viva_id": "1"}], [command()], ["never"])
     journal.next_sequence()
