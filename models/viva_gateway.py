@@ -8,6 +8,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_datetime, format_time
 
 from . import viva_gateway_keys as keys
+from .ledger import in_ledger
 from .viva_gateway_link import CODE_MINUTES
 
 CONNECTED_SECONDS = 60  # a gateway calls every 30 seconds at the latest
@@ -184,6 +185,7 @@ class VivaGateway(models.Model):
         """From now on it may neither report nor be told anything."""
         self._require_admin()
         self._hint()
+        self._orphan()
         links = self.env["viva.gateway.link"].sudo().search([("gateway_id", "in", self.ids)])
         links.write({"is_revoked": True})
         self.env["viva.gateway.pairing"].sudo().search([("gateway_id", "in", self.ids)]).unlink()
@@ -193,6 +195,7 @@ class VivaGateway(models.Model):
     def action_forget(self):
         """Forget its keys: it has to be paired anew."""
         self._require_admin()
+        self._orphan()
         for model in ("viva.gateway.link", "viva.gateway.pairing", "viva.gateway.sight"):
             self.env[model].sudo().search([("gateway_id", "in", self.ids)]).unlink()
         self.invalidate_recordset()
@@ -227,6 +230,13 @@ class VivaGateway(models.Model):
             "context": {"default_gateway_id": self.id},
         }
 
+    def _orphan(self):
+        ids = self.ids
+        in_ledger(
+            self.env,
+            lambda env: env["viva.transaction"]._orphan(env["viva.gateway"].browse(ids)),
+        )
+
     # -- for the machine -------------------------------------------------------------------------
 
     def _hint(self):
@@ -257,6 +267,7 @@ class VivaGateway(models.Model):
         """Give a gateway a new identity; whatever it had before is void. Returns (uid, our public key, channel)."""
         private_key, server_public_key = keys.new_pair()
         uid, channel = secrets.token_hex(16), f"viva-gateway-{secrets.token_urlsafe(32)}"
+        self.env["viva.transaction"]._orphan(self.browse(gateway_id))
         links = self.env["viva.gateway.link"].sudo()
         links.search([("gateway_id", "=", gateway_id)]).unlink()
         links.create(

@@ -26,6 +26,9 @@ class VivaGatewayLink(models.Model):
     channel = fields.Char(required=True, help="Of Odoo's bus: hints without content.")
     database_uuid = fields.Char(required=True)
     sequence = fields.Integer(required=True, default=0, help="Of the last call.")
+    digest = fields.Char(help="Of the body of the last call: the same call again is no other one.")
+    journal_reports = fields.Integer(required=True, default=0, help="Reports ever made.")
+    journal_commands = fields.Integer(required=True, default=0, help="Commands ever written down.")
     seen_at = fields.Datetime()
     paired_at = fields.Datetime(required=True)
     is_revoked = fields.Boolean(required=True, default=False)
@@ -117,20 +120,23 @@ class VivaGatewayReport(models.Model):
 
     uid = fields.Char(required=True)
     number = fields.Integer(required=True)
+    digest = fields.Char(required=True)
     at = fields.Datetime(required=True, index=True)
 
     _number_unique = models.Constraint("unique (uid, number)", "A report is taken once.")
 
     @api.model
-    def _is_taken(self, uid, number):
-        return bool(self.search_count([("uid", "=", uid), ("number", "=", number)], limit=1))
+    def _taken_as(self, uid, number):
+        """The digest of what was taken under that number, or False."""
+        return self.search([("uid", "=", uid), ("number", "=", number)]).digest
 
     @api.model
-    def _take(self, uid, number):
+    def _take(self, uid, number, digest):
         self.env.cr.execute(
-            "INSERT INTO viva_gateway_report (uid, number, at) VALUES (%s, %s, now() AT TIME ZONE 'UTC') "
-            "ON CONFLICT (uid, number) DO NOTHING",
-            (uid, number),
+            "INSERT INTO viva_gateway_report (uid, number, digest, at) "
+            "VALUES (%s, %s, %s, now() AT TIME ZONE 'UTC') "
+            "ON CONFLICT (uid, number) DO UPDATE SET digest = EXCLUDED.digest",
+            (uid, number, digest),
             log_exceptions=False,
         )
 

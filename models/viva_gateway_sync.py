@@ -4,12 +4,15 @@ Nothing here calls out or waits. A call is checked and counted, its reports are 
 written; each in a short database transaction of its own.
 """
 
+import hashlib
 import ipaddress
 import json
 import logging
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+
+from psycopg2 import errors
 
 from odoo import api, fields, models
 
@@ -27,6 +30,7 @@ MAX_REPORTS, MAX_FOUND, MAX_TERMINALS = 200, 100, 500
 _UID = re.compile(r"[0-9a-f]{32}")
 _CODE_ID = re.compile(f"[{keys.ALPHABET}]{{{keys.CODE_ID}}}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_BUSY = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 _SCAN_PROTOCOLS, _SCAN_SCHEMES = LAN, ("https", "http")
 
 
@@ -75,9 +79,11 @@ class VivaGateway(models.Model):
 
         def work(env):
             attempts = env["viva.gateway.attempt"]
-            if attempts._too_many(address):
-                return 429, {"error": "slow_down"}
             error, pairing = env["viva.gateway"]._pairing_of(code_id)
+            if not pairing:
+                return 403, {
+                    "error": "code"
+                }  # names no code: it tells nothing, and counts for nothing
             if not error:
                 key = keys.unb64(pairing.key, 32)
                 if not (public_key and proof) or not keys.same(
@@ -85,6 +91,9 @@ class VivaGateway(models.Model):
                 ):
                     error = "code"
             if error:
+                # A right proof is always let in: nobody else can lock the door.
+                if attempts._too_many(address):
+                    return 429, {"error": "slow_down"}
                 attempts._count(address)
                 return 403, {"error": error}
             gateway = pairing.gateway_id
@@ -136,11 +145,16 @@ class VivaGateway(models.Model):
         :param bytes body: as it was signed
         :return: (status, body, signature of ours or None)
         """
-        caller, refusal, message = self._enter(uid, sequence, signature, body)
-        if refusal:
-            status, content = refusal.args
-        else:
-            status, content = 200, self._serve(caller, message)
+        try:
+            caller, refusal, message = self._enter(uid, sequence, signature, body)
+            if refusal:
+                status, content = refusal.args
+            else:
+                status, content = 200, self._serve(caller, message)
+        except _BUSY:
+            # Odoo must not repeat it by itself: the gateway calls again, under a new number.
+            _logger.warning("viva: the database was too busy to answer a gateway")
+            return 503, b'{"error":"busy"}', None
         answer = json.dumps(content, separators=(",", ":")).encode()
         if not caller:
             return status, answer, None
@@ -182,14 +196,29 @@ class VivaGateway(models.Model):
                 return caller, _Refusal(403, {"error": "other_database"}), None
             if not is_number(number, 1) or message is None:
                 return caller, _Refusal(400, {"error": "body"}), None
+            digest = hashlib.sha256(body).hexdigest()
+            if number == link.sequence and digest == link.digest:
+                return caller, None, message  # repeated on the way: it is the same call
+            counters = _counters(message)
+            is_behind = counters and (
+                counters[0] < link.journal_reports or counters[1] < link.journal_commands
+            )
             # The row itself decides which of two calls was first; the narrow row costs one update.
             env.cr.execute(
-                "UPDATE viva_gateway_link SET sequence = %s, seen_at = %s WHERE id = %s AND sequence < %s",
-                (number, fields.Datetime.now(), link.id, number),
+                "UPDATE viva_gateway_link SET sequence = %s, digest = %s, seen_at = %s, "
+                "journal_reports = greatest(journal_reports, %s), journal_commands = greatest(journal_commands, %s) "
+                "WHERE id = %s AND sequence < %s",
+                (
+                    *(number, digest, fields.Datetime.now()),
+                    *(counters or (0, 0)),
+                    *(link.id, link.sequence if is_behind else number),
+                ),
                 log_exceptions=False,
             )
             if not env.cr.rowcount:
-                link._conflict()
+                # A call that was held up on its way is overtaken by its own successor: no harm.
+                if is_behind or not caller.instance or caller.instance != link.instance:
+                    link._conflict()
                 return caller, _Refusal(409, {"error": "sequence", "last": link.sequence}), None
             version = printable(message.get("version"), 40)
             if version and version != link.version:
@@ -350,6 +379,14 @@ class VivaGateway(models.Model):
         if link.scan_asked_at and not link.scan_done_at and link.scan_asked_at > since:
             return {"id": link.scan_number}
         return None
+
+
+def _counters(message):
+    """How much the gateway's journal has ever written, as (reports, commands); None from one that does not tell."""
+    journal = message.get("journal")
+    journal = journal if isinstance(journal, dict) else {}
+    counters = journal.get("reports"), journal.get("commands")
+    return counters if all(is_number(counter) for counter in counters) else None
 
 
 def _read(body):

@@ -166,6 +166,10 @@ class VivaTerminal(models.Model):
         "(gateway_id, lan_host, lan_port) WHERE active AND protocol IN ('local', 'tcp')",
         "Another terminal of this gateway has this address and port already.",
     )
+    _one_record_per_gateway = models.UniqueIndex(
+        "(gateway_id, viva_id) WHERE active AND protocol IN ('local', 'tcp')",
+        "This gateway serves a terminal with this Terminal ID already, of another account.",
+    )
     _one_record_per_device = models.Constraint(
         "unique (environment_key, viva_id)",
         "This terminal is registered already, perhaps archived or in another company.",

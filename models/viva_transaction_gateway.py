@@ -5,8 +5,12 @@ that it has it; its journal makes it happen at most once. Its reports go through
 It can only speak about what was offered to it, under the identity to which it was offered.
 """
 
+import hashlib
+import json
 import logging
 from datetime import timedelta
+
+from psycopg2.errors import UniqueViolation
 
 from odoo import api, fields, models
 
@@ -26,7 +30,6 @@ from .ledger import in_ledger, own_cursor
 from .viva_gateway_sync import is_number, printable
 from .viva_transaction import FINAL_NO
 from .viva_transaction_pos import MANAGER
-from .viva_transaction_settle import RECHECK_AFTER
 from .ways import LAN
 
 _logger = logging.getLogger(__name__)
@@ -38,7 +41,10 @@ SILENT_AFTER = 30  # offered, and nothing was heard about it for so long: nobody
 ASK_AFTER = (
     10  # offered so long ago, and nothing heard: the gateway is asked whether it knows of it
 )
+ASK_AGAIN_AFTER = 200  # … and again, when it has not ended and nothing was heard any more
+LATE = 75 * 60  # so long after a no a success is a matter for Viva's list and a person
 MAX_OFFERS, MAX_ASKED = 50, 100
+MAX_REPORTS = 60  # of one operation; a sound gateway needs less than ten
 
 # What the gateway has said about an operation, in its order.
 STEPS = [
@@ -67,7 +73,7 @@ _DIFFERS = {
     "contradiction",
 }
 # Doubts that came by waiting alone: word that nothing happened ends them.
-_BY_TIME = {False, "gateway_silent", "no_answer", "no_end"}
+_BY_TIME = {False, "gateway_silent", "gateway_restarted", "no_answer", "no_end"}
 _NOT_STARTED = {"expired": "gateway_expired", "never_heard": "gateway_never"}
 _KINDS = (
     "received",
@@ -98,6 +104,14 @@ class VivaTransaction(models.Model):
     gateway_instance = fields.Char(
         readonly=True, copy=False, help="The running program to which it was offered."
     )
+    gateway_released = fields.Boolean(
+        readonly=True, copy=False, help="Recorded for good: from now on it may be offered."
+    )
+    gateway_reports = fields.Integer(readonly=True, copy=False, help="Heard about it.")
+    gateway_digest = fields.Char(readonly=True, copy=False, help="Of the last report.")
+    gateway_abort_at = fields.Datetime(
+        "Terminal told to cancel at", readonly=True, copy=False, help="By the gateway."
+    )
     gateway_step = fields.Selection(STEPS, "Heard of the gateway", readonly=True, copy=False)
     gateway_heard_at = fields.Datetime("Gateway heard at", readonly=True, copy=False)
     gateway_abort_wanted = fields.Boolean(
@@ -114,9 +128,18 @@ class VivaTransaction(models.Model):
 
     @api.model
     def _send_by_gateway(self, recorded):
-        """Hint the gateway that there is something to do. What becomes of it is in the ledger."""
-        gateway_id = recorded.values.get("gateway_id")
-        in_ledger(self.env, lambda env: env["viva.gateway"].browse(gateway_id)._hint())
+        """Release it for the gateway, and hint that there is something to do. What becomes of it is in the ledger.
+
+        Not before: a request that is given up while it is still being recorded was never offered to anybody.
+        """
+
+        def release(env):
+            transaction = env["viva.transaction"].browse(recorded.id)._lock()
+            if transaction.state == "sent":
+                transaction.write({"gateway_released": True})
+                transaction.gateway_id._hint()
+
+        in_ledger(self.env, release)
 
     @api.model
     def _abort_by_gateway(self, transaction_id):
@@ -171,10 +194,11 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         return bool(
             self.state == "sent"
+            and self.gateway_released
             and not self.gateway_step
             and not self.abort_asked_at
             and self.gateway_uid in (False, caller.uid)
-            and (not self.offered_at or (self.gateway_instance or "") == caller.instance)
+            and (not self.offered_at or self._was_offered_to(caller))
             and self._seconds_since(self.sent_at) < OFFERED_FOR
             and self.terminal_id.gateway_id == self.gateway_id
             and self.terminal_id.protocol == self.protocol
@@ -214,15 +238,18 @@ class VivaTransaction(models.Model):
             if field.store and field.column_type and not name.startswith("message_")
         }
 
+    def _was_offered_to(self, caller):
+        """Whether the very process that calls was given it: its memory and its journal agree about it."""
+        return bool(caller.instance) and self.gateway_instance == caller.instance
+
     def _is_to_ask(self, caller):
-        """Whether this gateway was offered it and has never said a word. (What it has to say, it says unasked.)"""
+        """Whether this gateway was offered it and has said no word, or none for long."""
         self.ensure_one()
-        return bool(
-            self.is_unsettled
-            and self.gateway_uid == caller.uid
-            and not self.gateway_heard_at
-            and self._seconds_since(self.offered_at) > ASK_AFTER
-        )
+        if not self.is_unsettled or self.gateway_uid != caller.uid or not self.offered_at:
+            return False
+        if not self.gateway_heard_at:
+            return self._seconds_since(self.offered_at) > ASK_AFTER
+        return self._seconds_since(self.gateway_heard_at) > ASK_AGAIN_AFTER
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -272,29 +299,52 @@ class VivaTransaction(models.Model):
         data = report.get("data") if isinstance(report.get("data"), dict) else {}
         age = report.get("age_s")
         old = age if is_number(age) or isinstance(age, float) else 0
+        content = json.dumps([session_id, kind, data], sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:32]
 
-        def work(env):
-            if env["viva.gateway.report"]._is_taken(caller.uid, number):
+        def take(env):
+            reports = env["viva.gateway.report"]
+            known = reports._taken_as(caller.uid, number)
+            if known == digest:
                 return None
+            if known:
+                # An old journal gives its numbers out once more. What it says is weighed all the same.
+                env["viva.gateway.link"].browse(caller.link_id)._conflict()
             transaction = env["viva.transaction"]._reported(caller, session_id)
             if not transaction or kind not in _KINDS:
                 env["viva.gateway"].browse(caller.gateway_id)._alarm_foreign(session_id, kind)
-            else:
-                note = env._("%s seconds ago", int(old)) if 10 < old < 10**7 else ""
-                if kind == "outcome":
-                    outcome = transaction._take_outcome(data)
-                    if outcome:
-                        return transaction.id, outcome
-                else:
-                    getattr(transaction, f"_take_{kind}")(data, note)
-            env["viva.gateway.report"]._take(caller.uid, number)
-            return None
+                return None
+            note = env._("%s seconds ago", int(old)) if 10 < old < 10**7 else ""
+            if transaction._is_news(kind, digest):
+                getattr(transaction, f"_take_{kind}")(data, note, caller)
+            reports._take(caller.uid, number, digest)
+            terminal = transaction.terminal_id
+            first = transaction.state == "approved" and not terminal.interlocked_since
+            return first and terminal.id
 
-        settle = in_ledger(self.env, work)
-        if settle:
-            # The number is noted last: whoever is interrupted before does it all once more.
-            self._settle(*settle, [], word="gateway")
-            in_ledger(self.env, lambda env: env["viva.gateway.report"]._take(caller.uid, number))
+        # Two payments may be told the same transaction of Viva at once: the slower one looks again.
+        terminal_id = in_ledger(self.env, take, repeat_on=(UniqueViolation,))
+        if terminal_id:
+            self.env["viva.terminal"]._interlock(terminal_id)
+
+    def _is_news(self, kind, digest):
+        """Whether to look at a report at all: not the last one over again, and not without end."""
+        was_silent = self.state == "unknown" and self.reason == "gateway_silent"
+        if self.gateway_digest == digest and not was_silent:
+            self._heard()
+            return False
+        self.write({"gateway_digest": digest, "gateway_reports": self.gateway_reports + 1})
+        if self.gateway_reports <= MAX_REPORTS or (kind == "outcome" and self.is_unsettled):
+            return True
+        self.gateway_id._alarm(
+            self.env._("The gateway repeats itself"),
+            self.env._(
+                "It has reported about payment %s far more often than makes sense. What it says about that payment is "
+                "not written down any more.",
+                self.name,
+            ),
+        )
+        return False
 
     @api.model
     def _reported(self, caller, session_id):
@@ -321,16 +371,16 @@ class VivaTransaction(models.Model):
             values["gateway_step"] = step
         self.write({"gateway_heard_at": fields.Datetime.now(), **values})
 
-    def _take_received(self, _data, note):
+    def _take_received(self, _data, note, _caller):
         self._heard("received")
         self._step("sent", note=note or self.env._("The gateway has it."))
 
-    def _take_started(self, _data, note):
+    def _take_started(self, _data, note, _caller):
         self._heard("started")
         self._step("sent", note=note or self.env._("The gateway turns to the terminal."))
         self._alarm_if_given_up()
 
-    def _take_accepted(self, _data, note):
+    def _take_accepted(self, _data, note, _caller):
         self._heard("accepted", acknowledged=True)
         if self.state == "sent" or (self.state == "unknown" and self.reason == "gateway_silent"):
             self._move("pending", kind="accepted", note=note, values={"reason": False})
@@ -352,7 +402,7 @@ class VivaTransaction(models.Model):
             ),
         )
 
-    def _take_refused(self, data, note):
+    def _take_refused(self, data, note, _caller):
         """Surely nothing was started."""
         try:
             error = error_from_json(data)
@@ -376,17 +426,20 @@ class VivaTransaction(models.Model):
             viva_message=printable(error.detail or error.message),
         )
 
-    def _take_not_started(self, data, note):
+    def _take_not_started(self, data, note, caller):
         """It was not, and never will be, started."""
         reason = _NOT_STARTED.get(str(data.get("reason")), "gateway_never")
-        # A copy of the gateway knows nothing of what the other one has begun.
+        believed = self.gateway_step in (False, "received")
+        if reason == "gateway_never" and believed and not self._knows_best(caller):
+            # Another process, a copy or a restored journal knows nothing of what the one that had it has begun.
+            self._end_in_doubt("gateway_restarted", {"note": note})
+            return
+        self._end_without(reason, {"note": note}, believed=believed)
+
+    def _knows_best(self, caller):
+        """Whether the gateway may say that it has never heard of it."""
         conflict_at = self.gateway_id._link().conflict_at
-        is_sure = not conflict_at or conflict_at < self.offered_at
-        self._end_without(
-            reason,
-            {"note": note},
-            believed=is_sure and self.gateway_step in (False, "received"),
-        )
+        return self._was_offered_to(caller) and not (conflict_at and conflict_at >= self.offered_at)
 
     def _end_without(self, reason, words, *, believed, **values):
         """The gateway says that nothing happened. Not believed after it has said that something did."""
@@ -396,10 +449,8 @@ class VivaTransaction(models.Model):
         if self._has_success_event():
             self._end_in_doubt("contradiction", words)
             return
-        if self.gateway_step == "started":
-            # The terminal was turned to: Viva's list is looked at once more.
-            later = fields.Datetime.now() + timedelta(seconds=RECHECK_AFTER)
-            values["recheck_at"] = later
+        # Nobody but the gateway says so: Viva's list is looked at, too.
+        values["recheck_at"] = self._next_recheck()
         self._heard("ended", gateway_abort_wanted=False)
         self._move("failed", kind="error", values={"reason": reason, **values}, **words)
 
@@ -410,7 +461,7 @@ class VivaTransaction(models.Model):
             return
         self._move("unknown", kind="error", values={"reason": reason}, **words)
 
-    def _take_aborting(self, data, note):
+    def _take_aborting(self, data, note, _caller):
         """The terminal was asked to cancel. Only a hope: its answer is what counts."""
         refused, words, raw = False, printable(data.get("words")), None
         if "error" in data:
@@ -420,12 +471,16 @@ class VivaTransaction(models.Model):
                 words, raw = str(error), error.raw
             except ValueError:
                 refused = True
-        self._heard(gateway_abort_wanted=False, abort_refused=refused)
+        self._heard(
+            gateway_abort_wanted=False,
+            abort_refused=refused,
+            gateway_abort_at=not refused and fields.Datetime.now(),
+        )
         words = words or self.env._("The gateway has told the terminal.")
         self._step("abort", note=f"{words} {note}".strip(), raw=raw)
         self._tell()
 
-    def _take_lost(self, data, note):
+    def _take_lost(self, data, note, _caller):
         """The gateway does not know what became of it."""
         reason = _LOST.get(str(data.get("reason")), "no_answer")
         if self.state in ("sent", "pending"):
@@ -439,48 +494,95 @@ class VivaTransaction(models.Model):
             self.write({"recheck_at": fields.Datetime.now()})
         self._step("error", note=f"{reason} {note}".strip())
 
-    def _take_outcome(self, data):
-        """Prepare for the terminal's last word. Returns the Outcome that is to be settled, or None."""
+    def _take_outcome(self, data, note, _caller):
+        """The terminal's last word, in the same database transaction as everything that follows from it."""
         try:
             outcome = answer_from_json(data)
         except ValueError as nonsense:
             self._end_in_doubt("answer", {"note": str(nonsense)})
-            return None
+            return
         if not isinstance(outcome, Outcome):
             self._end_in_doubt("answer", {"note": self.env._("Not an end: %s", outcome.detail)})
-            return None
+            return
         differs = _DIFFERS | ({"terminal", "answer"} if self.gateway_step == "ended" else set())
         self._heard("ended", gateway_abort_wanted=False, acknowledged=True)
-        if self.state == "approved" and not self.is_forced:
-            self._compare_again(outcome)
-            return None
-        if self.state in FINAL_NO and not self.is_forced:
-            if not outcome.success:
-                self._step("read", note=outcome.message, raw=dict(outcome.raw))
-                return None
-            # It was given up, or Viva said no: a payment within it counts all the same, and alarms.
-            self.write({"recheck_at": fields.Datetime.now()})
+        verdict, outcome = self._weigh(outcome, [])
+        words = {"note": f"{outcome.message} {note}".strip(), "raw": dict(outcome.raw)}
+        if self.state == "approved" and self.is_forced:
+            self._hear_about_decided(verdict, words)
+        elif self.state == "approved":
+            self._step("read", **words)
+            self._hear_again(verdict, outcome)
+        elif self.state in FINAL_NO and not outcome.success:
+            self._step("read", **words)
+        elif self.state in FINAL_NO and self._is_too_late():
+            self._hear_too_late(words)
         elif self.state == "unknown" and self.reason in differs:
             # What once differed from what was asked is not made right by saying it again.
-            self._step("read", note=outcome.message, raw=dict(outcome.raw))
-            return None
-        return outcome
+            self._step("read", **words)
+        else:
+            self._settle_verdict(verdict, outcome, "gateway")
 
-    def _compare_again(self, outcome):
-        """A second end of what is approved: the same, or a contradiction that a person has to see."""
-        verdict, _outcome = self._weigh(outcome, [])
-        same_id = (outcome.transaction_id or False) in (False, self.viva_transaction_id)
-        self._step("read", note=outcome.message, raw=dict(outcome.raw))
-        if verdict.state == "approved" and same_id:
-            return
+    def _is_too_late(self):
+        """Whether its no is so old, or was compared with Viva's list since, that the gateway cannot change it alone."""
+        settled = self.settled_at or self.write_date
+        is_old = self._seconds_since(settled) > LATE
+        return is_old or bool(self.looked_at and self.looked_at > settled)
+
+    def _hear_too_late(self, words):
+        """A success long after the no: only Viva's list, or a person, makes a payment of it."""
+        self.write({"recheck_at": fields.Datetime.now()})
+        self._step("read", **words)
         self._alarm(
-            self.env._("The gateway contradicts what was booked"),
+            self.env._("The gateway reports a payment after the no"),
             self.env._(
-                "The payment is approved, and the gateway of the shop now reports something else about it. Look into "
-                "Viva's portal for reference %s.",
+                "Long after it counted as not charged, the gateway of the shop reports a success. Viva is being asked; "
+                "look into Viva's portal for reference %s before you give or take anything.",
                 self.merchant_reference,
             ),
         )
+
+    def _hear_about_decided(self, verdict, words):
+        """A person has accepted it: the gateway may confirm that, but only Viva's word ends it."""
+        if verdict.state == "approved":
+            note = self.env._("The gateway confirms what was decided.")
+            self._step("read", note=f"{note} {words['note']}".strip(), raw=words["raw"])
+            return
+        self._step("read", **words)
+        self._alarm(
+            self.env._("The gateway denies what was decided"),
+            self.env._(
+                "A manager has accepted the payment (%(why)s). The gateway of the shop reports that the terminal did "
+                "not charge it as asked. Look into Viva's portal for reference %(reference)s.",
+                why=self.forced_reason,
+                reference=self.merchant_reference,
+            ),
+        )
+
+    # -- a gateway goes --------------------------------------------------------------------------
+
+    @api.model
+    def _orphan(self, gateways):
+        """Inside the ledger: these gateways will never speak again about what they were offered: nobody knows now."""
+        orphans = self.search(
+            [
+                ("gateway_id", "in", gateways.ids),
+                ("offered_at", "!=", False),
+                ("state", "in", ("sent", "pending")),
+            ]
+        )
+        for transaction in orphans.filtered(lambda record: record.protocol in LAN):
+            if transaction._lock().state in ("sent", "pending"):
+                transaction._move("unknown", kind="error", values={"reason": "gateway_gone"})
+                transaction._alarm(
+                    self.env._("The gateway was taken away during a payment"),
+                    self.env._(
+                        "It was revoked or paired anew while terminal %(terminal)s was charging. Look at the terminal, "
+                        "and into Viva's portal for reference %(reference)s.",
+                        terminal=transaction.terminal_id.display_name,
+                        reference=transaction.merchant_reference,
+                    ),
+                )
 
     # -- words -----------------------------------------------------------------------------------
 
@@ -523,6 +625,11 @@ class VivaTransaction(models.Model):
                 "gateway_silent": self.env._(
                     "The gateway of the shop does not answer. Look at terminal %s: it may have charged the customer. "
                     "Do not charge the card again.",
+                    terminal,
+                ),
+                "gateway_gone": self.env._(
+                    "The gateway of the shop was taken away meanwhile. Look at terminal %s: it may have charged the "
+                    "customer. Do not charge the card again.",
                     terminal,
                 ),
                 "gateway_restarted": self.env._(

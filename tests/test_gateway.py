@@ -1,5 +1,6 @@
 """Payments through a gateway: what it is offered, and what its reports do to the ledger."""
 
+import dataclasses
 import itertools
 import uuid
 from unittest.mock import patch
@@ -139,7 +140,8 @@ class TestGatewayOffers(GatewayCase):
         self.assertEqual(answer["asked"], [transaction.session_id])
 
     def test_one_process_gets_it(self):
-        """Another process of the gateway (restarted, or a copy) does not get it once more: it is asked about it."""
+        """Another process of the gateway (restarted, a copy, an old journal) does not get it once more, and that it
+        knows nothing of it says nothing about what the first one did."""
         self.machine.instance = "a"
         transaction, _command = self.offered()
         self.assertEqual(len(self.machine.sync()["commands"]), 1)
@@ -148,7 +150,16 @@ class TestGatewayOffers(GatewayCase):
         self.age(transaction, 11)
         self.assertEqual(self.machine.sync()["asked"], [transaction.session_id])
         self.machine.tell(transaction.session_id, "not_started", {"reason": "never_heard"})
-        self.assertEqual(transaction.state, "failed")
+        self.assertEqual((transaction.state, transaction.reason), ("unknown", "gateway_restarted"))
+        self.machine.tell(transaction.session_id, "outcome", self.outcome(transaction))
+        self.assertEqual(transaction.state, "approved")
+
+    def test_process_without_a_name(self):
+        self.machine.instance = ""
+        transaction, _command = self.offered()
+        self.assertEqual(self.machine.sync()["commands"], [], "told once")
+        self.machine.tell(transaction.session_id, "not_started", {"reason": "never_heard"})
+        self.assertEqual(transaction.state, "unknown")
 
     def test_copied_folder(self):
         """Two copies under one identity: what the one does not know, the other one may have begun."""
@@ -156,24 +167,41 @@ class TestGatewayOffers(GatewayCase):
         self.machine.tell(before.session_id, "not_started", {"reason": "expired"})
         self.amend(before.attempt, recheck_at=False)
         transaction, _command = self.offered()
-        self.machine.sequence += 1  # the copy was faster
-        self.machine.call({}, sequence=self.machine.sequence)
-        report = self.machine.report(transaction.session_id, "started")
-        stale = self.machine.call({"reports": [report]}, sequence=self.machine.sequence)
-        self.assertEqual(stale.status_code, 409)
+        copy = {"instance": "the copy"}
+        self.machine.sequence += 1
+        number = self.machine.sequence
+        self.assertEqual(self.machine.call(copy, sequence=number).status_code, 200)
+        stale = {"reports": [self.machine.report(transaction.session_id, "started")]}
+        self.assertEqual(self.machine.call(stale, sequence=number).status_code, 409)
         self.assertEqual(len(self.gateway.activity_ids), 1)
         self.assertTrue(before.recheck_at)
         self.machine.tell(transaction.session_id, "not_started", {"reason": "never_heard"})
-        self.assertEqual((transaction.state, transaction.reason), ("unknown", "answer"))
-        # What is offered to the one that is left counts again.
-        self.amend(transaction.attempt, state="failed", holds_terminal=False)
-        later, _command = self.offered()
-        self.env.cr.execute(
-            "UPDATE viva_gateway_link SET conflict_at = conflict_at - interval '2 seconds'"
-        )
+        self.assertEqual(transaction.state, "unknown")
+
+    def test_released_at_last(self):
+        """A request that its worker may still give up is offered to nobody."""
+        ledger = type(self.env["viva.transaction"])
+        kept = []
+        with patch.object(ledger, "_send", lambda _model, recorded: kept.append(recorded)):
+            request, _status = self.charge(None, 1999, terminal_id=self.lan.id)
+        transaction = self.transaction(request["attempt"])
+        self.assertEqual(transaction.state, "sent")
+        self.assertEqual(self.machine.sync()["commands"], [])
+        # The worker was asleep for too long: given up, and given up for good.
+        late = dataclasses.replace(kept[0], at=kept[0].at - 11)
+        self.env["viva.transaction"]._send(late)
+        self.assertFalse(transaction.offered_at)
+        self.env["viva.transaction"]._send_by_gateway(kept[0])
         self.env.invalidate_all()
-        self.machine.tell(later.session_id, "not_started", {"reason": "expired"})
-        self.assertEqual(later.state, "failed")
+        self.assertEqual(bool(self.machine.sync()["commands"]), transaction.state == "sent")
+
+    def test_asked_again_after_long(self):
+        transaction, _command = self.offered()
+        self.machine.tell(transaction.session_id, "accepted")
+        self.age(transaction, 100)
+        self.assertEqual(self.machine.sync()["asked"], [])
+        self.age(transaction, 101)
+        self.assertEqual(self.machine.sync()["asked"], [transaction.session_id])
 
     def test_never_offered(self):
         attempt, transaction = self.ask()
@@ -307,6 +335,7 @@ class TestGatewayReports(GatewayCase):
         self.machine.tell(transaction.session_id, "received")
         self.machine.tell(transaction.session_id, "not_started", {"reason": "expired"})
         self.assertEqual((transaction.state, transaction.reason), ("failed", "gateway_expired"))
+        self.assertTrue(transaction.recheck_at, "Viva's list is looked at, too")
 
     def test_lost(self):
         reasons = ("connection_lost", "terminal_silent", "wrong_terminal", "session_lost")
@@ -413,15 +442,101 @@ class TestGatewayReports(GatewayCase):
         report = self.machine.report(transaction.session_id, "accepted")
         for _time in range(2):
             self.assertEqual(self.machine.sync(report)["confirmed"], [report["id"]])
-        # Under a number that was taken already, nothing is taken.
-        other = {**report, "kind": "outcome", "data": self.outcome(transaction)}
-        self.assertEqual(self.machine.sync(other)["confirmed"], [report["id"]])
-        self.assertEqual(transaction.state, "pending")
+        self.assertEqual(transaction.step_ids.mapped("kind").count("accepted"), 1)
+        # The same again under another number is no news either.
+        for _time in range(3):
+            self.machine.tell(transaction.session_id, "accepted")
         self.assertEqual(transaction.step_ids.mapped("kind").count("accepted"), 1)
         for _time in range(2):
             self.machine.tell(transaction.session_id, "outcome", self.outcome(transaction))
         self.assertEqual(transaction.state, "approved")
         self.assertFalse(transaction.activity_ids)
+
+    def test_number_used_again(self):
+        """A journal that went backwards numbers anew: what it says is weighed all the same, and a person is told."""
+        first, _command = self.offered()
+        report = self.machine.report(first.session_id, "outcome", self.outcome(first))
+        self.machine.sync(report)
+        second, _command = self.offered(self.tcp)
+        outcome = self.outcome(second, transaction_id="", rrn="1", stan="1")
+        again = {**report, "session_id": second.session_id, "data": outcome}
+        self.assertEqual(self.machine.sync(again)["confirmed"], [report["id"]])
+        self.assertEqual((first.state, second.state), ("approved", "approved"))
+        self.assertTrue(self.gateway.activity_ids)
+        self.assertTrue(self.link().conflict_at)
+
+    def test_without_end(self):
+        """A broken gateway does not fill the ledger."""
+        transaction, _command = self.offered()
+        self.machine.tell(transaction.session_id, "accepted")
+        for start in (0, 75):
+            self.machine.sync(
+                *(
+                    self.machine.report(transaction.session_id, "aborting", {"words": str(number)})
+                    for number in range(start, start + 75)
+                )
+            )
+        self.assertLess(len(transaction.step_ids), 70)
+        self.assertEqual(len(self.gateway.activity_ids), 1)
+        self.machine.tell(transaction.session_id, "outcome", self.outcome(transaction))
+        self.assertEqual(transaction.state, "approved", "its end counts all the same")
+        reports = self.env["viva.gateway.report"].sudo()
+        before = reports.search_count([])
+        with mute_logger(LOGGER):
+            self.machine.tell(str(uuid.uuid4()), "accepted")
+        self.assertEqual(reports.search_count([]), before)
+
+    def test_success_long_after_the_no(self):
+        """An old no does not become money by the gateway's word alone."""
+        bare = {"transaction_id": "", "card_last4": "", "authorisation_code": ""}
+        for ages in ({"settled_at": 90 * 86400}, {"looked_at": -5}):
+            transaction, _command = self.offered()
+            no = self.outcome(transaction, success=False, event_id=1006, **bare)
+            self.machine.tell(transaction.session_id, "outcome", no)
+            self.amend(transaction.attempt, looked_at=transaction.settled_at)
+            for name, seconds in ages.items():
+                self.age(transaction, seconds, name)
+            self.machine.tell(transaction.session_id, "outcome", self.outcome(transaction))
+            self.assertEqual(transaction.state, "declined")
+            self.assertTrue(transaction.recheck_at)
+            self.assertEqual(len(transaction.activity_ids), 1)
+
+    def test_what_a_manager_has_decided(self):
+        """The gateway may confirm or deny it; only Viva's word ends it."""
+        bare = {"transaction_id": "", "card_last4": "", "authorisation_code": ""}
+        for changes, alarms in (({}, 0), ({"success": False, "event_id": 1003, **bare}, 1)):
+            transaction, _command = self.offered()
+            self.machine.tell(transaction.session_id, "lost", {"reason": "connection_lost"})
+            self.age(transaction, 400)
+            self.ledger.with_user(self.manager).pos_force(transaction.attempt, "seen on the slip")
+            transaction.invalidate_recordset()
+            self.assertEqual((transaction.state, transaction.is_forced), ("approved", True))
+            before = len(transaction.activity_ids)
+            self.machine.tell(
+                transaction.session_id, "outcome", self.outcome(transaction, **changes)
+            )
+            self.assertEqual((transaction.state, transaction.is_forced), ("approved", True))
+            self.assertFalse(transaction.is_contradicted)
+            self.assertEqual(len(transaction.activity_ids) - before, alarms)
+
+    def test_gateway_is_taken_away(self):
+        """Revoked, forgotten or paired anew during a payment: nobody will tell its end, and that is said at once."""
+        for take_away in (
+            lambda: self.gateway.action_revoke(),
+            lambda: self.gateway.action_forget(),
+            lambda: self.new_gateway().pair(self.code_of(self.gateway)),
+        ):
+            transaction, _command = self.offered()
+            self.machine.tell(transaction.session_id, "accepted")
+            take_away()
+            self.env.invalidate_all()
+            self.assertEqual((transaction.state, transaction.reason), ("unknown", "gateway_gone"))
+            self.assertTrue(transaction.activity_ids)
+            self.assertTrue(transaction.message)
+            self.amend(transaction.attempt, state="failed", holds_terminal=False)
+            self.machine = self.new_gateway()
+            self.machine.pair(self.code_of(self.gateway))
+            self.machine.sync()
 
     def test_two_ends(self):
         transaction, _command = self.offered()
@@ -445,13 +560,15 @@ class TestGatewayReports(GatewayCase):
         transaction, _command = self.offered()
         report = self.machine.report(transaction.session_id, "outcome", self.outcome(transaction))
         ledger = type(self.env["viva.transaction"])
-        for place in ("_settle", "_take_outcome", "_settle_verdict"):
+        self.machine.tell(transaction.session_id, "lost", {"reason": "wrong_terminal"})
+        places = ("_weigh", "_take_outcome", "_settle_verdict", "_approval_values")
+        for place in places:
             with (
                 patch.object(ledger, place, side_effect=RuntimeError("killed")),
                 mute_logger(LOGGER, "odoo.addons.viva_payments.models.viva_gateway_sync"),
             ):
                 self.assertEqual(self.machine.sync(report)["confirmed"], [])
-            self.assertEqual(transaction.state, "sent")
+            self.assertEqual(transaction.state, "unknown")
         with (
             patch.object(
                 type(self.env["viva.gateway.report"]), "_take", side_effect=RuntimeError("killed")
@@ -459,7 +576,7 @@ class TestGatewayReports(GatewayCase):
             mute_logger("odoo.addons.viva_payments.models.viva_gateway_sync"),
         ):
             self.assertEqual(self.machine.sync(report)["confirmed"], [])
-        self.assertEqual(transaction.state, "approved")
+        self.assertEqual(transaction.state, "unknown", "all of it or nothing")
         self.assertEqual(self.machine.sync(report)["confirmed"], [report["id"]])
         self.assertEqual((transaction.state, transaction.approved_amount), ("approved", 19.99))
         self.assertFalse(transaction.activity_ids)

@@ -5,10 +5,12 @@ import json
 from datetime import timedelta
 from unittest.mock import patch
 
+from psycopg2 import errors
+
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
-from odoo.tools import file_open
+from odoo.tools import file_open, mute_logger
 
 from ..controllers.gateway import MAX_PAIR_BYTES
 from ..models import viva_gateway_link
@@ -92,11 +94,22 @@ class TestPairing(PairingCase):
     def test_slow_down(self):
         machine = self.new_gateway()
         for _try in range(viva_gateway_link.FAILURES):
-            self.assertError(machine.pair("AAAA-AAAA-AAAA"), 403, "code")
+            code = self.code_of(self.other)
+            self.assertError(machine.pair(code, tamper=WRONG), 403, "code")
         code = self.code_of(self.other)
-        self.assertError(machine.pair(code), 429, "slow_down")
+        self.assertError(machine.pair(code, tamper=WRONG), 429, "slow_down")
         self.env.cr.execute("UPDATE viva_gateway_attempt SET at = at - interval '11 minutes'")
-        self.assertEqual(machine.pair(code).status_code, 200)
+        self.assertError(machine.pair(code, tamper=WRONG), 403, "code")
+
+    def test_nobody_locks_the_door(self):
+        """Guesses at codes that do not exist count for nothing, and a right proof is always let in."""
+        machine = self.new_gateway()
+        for _try in range(viva_gateway_link.FAILURES + 2):
+            self.assertError(machine.pair("AAAA-AAAA-AAAA"), 403, "code")
+        self.assertFalse(self.env["viva.gateway.attempt"].sudo().search([]))
+        for _try in range(viva_gateway_link.FAILURES + 2):
+            self.env["viva.gateway.attempt"].sudo()._count("127.0.0.1")
+        self.assertEqual(machine.pair(self.code_of(self.other)).status_code, 200)
 
     def test_slow_down_for_all(self):
         with patch.object(viva_gateway_link, "FAILURES_OF_ALL", 2):
@@ -198,8 +211,11 @@ class TestSync(PairingCase):
         headers = {**sent, "X-Viva-Sequence": str(sequence + 5)}
         self.assertError(post("/viva/gateway/sync", body, headers), 401, "signature")
         self.assertEqual(post("/viva/gateway/sync", body, sent).status_code, 200)
-        # Replayed, it is refused.
-        self.assertError_sequence(post("/viva/gateway/sync", body, sent), sequence)
+        # Repeated on the way it is the same call; after another one it is refused.
+        self.assertEqual(post("/viva/gateway/sync", body, sent).status_code, 200)
+        self.machine.post = post
+        self.assertEqual(self.machine.call({}).status_code, 200)
+        self.assertError_sequence(post("/viva/gateway/sync", body, sent), sequence + 1)
 
     def assertError_sequence(self, response, last):
         self.assertEqual(response.status_code, 409)
@@ -218,11 +234,51 @@ class TestSync(PairingCase):
     def test_sequence(self):
         self.machine.call({}, sequence=100)
         for sequence in (100, 99, 2):
-            self.assertError_sequence(self.machine.call({}, sequence=sequence), 100)
+            self.assertError_sequence(self.machine.call({"a": 1}, sequence=sequence), 100)
+        self.assertTrue(self.link().conflict_at)
+        self.assertTrue(self.gateway.activity_ids)
         self.assertEqual(self.machine.call({}, sequence=101).status_code, 200)
         for sequence in (0, 2**31, 10**9 * 3):
             self.assertError(self.machine.call({}, sequence=sequence), 400, "body")
         self.assertEqual(self.link().sequence, 101)
+
+    def test_overtaken_on_the_way(self):
+        """A call that a proxy held up meets its own successor: refused, but no sign of a copy."""
+        body = {"instance": self.machine.instance}
+        self.assertError_sequence(self.machine.call(body, sequence=1), 1)
+        self.assertFalse(self.link().conflict_at)
+        self.assertError_sequence(self.machine.call({"instance": "other"}, sequence=1), 1)
+        self.assertTrue(self.link().conflict_at)
+
+    def test_journal_that_went_backwards(self):
+        def call(reports, commands):
+            counters = {"reports": reports, "commands": commands}
+            return self.machine.call({"instance": "a", "journal": counters})
+
+        self.assertEqual(call(10, 5).status_code, 200)
+        self.assertEqual(call(12, 5).status_code, 200)
+        for counters in ((11, 5), (12, 4), (0, 0)):
+            self.assertEqual(call(*counters).status_code, 409)
+        self.assertTrue(self.link().conflict_at)
+        self.assertEqual(call(12, 5).status_code, 200)
+        for odd in (None, 5, {}, {"reports": "x"}, {"reports": -1, "commands": 0}):
+            self.assertEqual(self.machine.call({"journal": odd}).status_code, 200)
+
+    def test_busy_database(self):
+        """Odoo does not repeat the call by itself (that would look like a copy): the gateway is asked to."""
+        gateways = type(self.env["viva.gateway"])
+        busy = errors.SerializationFailure("busy")
+        with (
+            patch.object(gateways, "_take_sights", side_effect=busy) as tried,
+            mute_logger(
+                "odoo.addons.viva_payments.models.viva_gateway_sync",
+                "odoo.addons.viva_payments.models.ledger",
+            ),
+        ):
+            self.assertEqual(self.machine.call({}).status_code, 503)
+        self.assertEqual(tried.call_count, 5)
+        self.machine.sync()
+        self.assertFalse(self.link().conflict_at)
 
     def test_nothing_is_taken_under_an_old_number(self):
         transaction, _command = self.offered()

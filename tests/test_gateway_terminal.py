@@ -74,6 +74,16 @@ class TestTerminalAddress(GatewayCase):
         self.tcp.lan_host = "192.168.1.7"
         self.env.flush_all()
 
+    def test_one_record_per_gateway(self):
+        """A demo and a live account may know the same Terminal ID; one gateway could not tell them apart."""
+        demo = self.env["viva.account"].create({"name": "Demo", "company_id": self.company.id})
+        values = {"account_id": demo.id, "viva_id": self.lan.viva_id, "lan_host": "192.168.1.99"}
+        with mute_logger("odoo.sql_db"), self.assertRaises(IntegrityError), self.cr.savepoint():
+            self.lan.copy(
+                {**values, "gateway_id": self.gateway.id, "lan_port": 8080, "name": "Same"}
+            )
+            self.env.flush_all()
+
     def test_gateway_of_the_same_company(self):
         company = self.env["res.company"].create({"name": "Elsewhere"})
         foreign = self.env["viva.gateway"].create({"name": "Other", "company_id": company.id})
