@@ -14,7 +14,6 @@ from odoo import SUPERUSER_ID, http
 from odoo.http import request
 
 from ..drivers import app
-from ..models.viva_transaction_app import KINDS
 
 _logger = logging.getLogger(__name__)
 
@@ -115,9 +114,9 @@ class VivaAppReturn(http.Controller):
     )
     def app_return(self, token, kind="", **_query):
         env = request.env(user=SUPERUSER_ID, su=True)
-        transaction = env["viva.transaction"]._by_app_token(token)
+        transaction = env["viva.transaction"]._by_app_token(token, kind)
         query = request.httprequest.query_string
-        if not transaction or kind not in KINDS:
+        if not transaction:
             return self._page("unknown", status=404)
         if len(query) > MAX_QUERY:
             return self._page("unknown", status=414)

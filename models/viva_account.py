@@ -109,6 +109,15 @@ class VivaAccount(models.Model):
         required=True,
         help="Viva does not document which way works for an account: try both, keep the one that does.",
     )
+    currency_id = fields.Many2one(
+        "res.currency",
+        compute="_compute_currency_id",
+        store=True,
+        readonly=False,
+        precompute=True,
+        required=True,
+        help="Of the account at Viva: a terminal over TCP/IP and the app cannot be asked for any other.",
+    )
     terminal_ids = fields.One2many("viva.terminal", "account_id", string="Terminals")
     terminal_count = fields.Integer(compute="_compute_terminal_count")
 
@@ -160,6 +169,11 @@ class VivaAccount(models.Model):
     @api.model
     def _current_database(self):
         return self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+
+    @api.depends("company_id")
+    def _compute_currency_id(self):
+        for account in self:
+            account.currency_id = account.company_id.currency_id or self.env.company.currency_id
 
     @api.depends("environment")
     def _compute_is_demo(self):

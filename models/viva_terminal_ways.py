@@ -163,6 +163,23 @@ class VivaTerminal(models.Model):
                 "protocol",
             )
 
+    def _refuse_other_currency(self, protocol, currency):
+        """A frame or an app that has no place for a currency asks for the account's own, whatever the till counts in.
+
+        :raise Refused: that is another one
+        """
+        own = self.sudo().account_id.currency_id
+        if protocol in ("tcp", APP) and currency != own:
+            raise Refused(
+                self.env._(
+                    "Terminal %(terminal)s takes %(own)s only: in the way it is connected no other currency can be asked "
+                    "for. Choose another terminal.",
+                    terminal=self.display_name,
+                    own=own.name,
+                ),
+                "currency",
+            )
+
     def _refuse_way(self, protocol):
         """:raise Refused: nothing can be started in this way now, whatever it is"""
         refusal = self._refusal_of_way(protocol)

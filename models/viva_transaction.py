@@ -121,7 +121,13 @@ class VivaTransaction(models.Model):
         readonly=True,
         copy=False,
         groups=NO_ACCESS,
-        help="Names the payment in the address to which the app returns.",
+        help="Names the payment in the address to which the app returns; told once, with what charges.",
+    )
+    app_side_token = fields.Char(
+        readonly=True,
+        copy=False,
+        groups=NO_ACCESS,
+        help="The same for what the app answers to a cancellation or a question: told more often, and ends nothing.",
     )
     max_installments = fields.Integer(
         "Installments offered",
@@ -250,6 +256,9 @@ class VivaTransaction(models.Model):
     offered_at = fields.Datetime(
         readonly=True, copy=False, help="When the gateway or the app was given the request."
     )
+    is_released = fields.Boolean(
+        readonly=True, copy=False, help="Nothing stands in its way any more: a gateway may take it."
+    )
     looked_at = fields.Datetime(
         readonly=True, copy=False, help="When Viva's list was read for it the last time."
     )
@@ -303,6 +312,9 @@ class VivaTransaction(models.Model):
     )
     _app_token_unique = models.UniqueIndex(
         "(app_token) WHERE app_token IS NOT NULL", "An address of return is used once."
+    )
+    _app_side_token_unique = models.UniqueIndex(
+        "(app_side_token) WHERE app_side_token IS NOT NULL", "An address of return is used once."
     )
     _gateway_word = models.Index("(account_id) WHERE word = 'gateway'")
     _amount_positive = models.Constraint(

@@ -7,6 +7,7 @@ gets the ways to look and to cancel, and never one to charge.
 """
 
 import logging
+import re
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -21,10 +22,12 @@ from .ways import APP
 
 _logger = logging.getLogger(__name__)
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}")
+
 KINDS = ("", "abort", "details")
 MOST_CALLS = 12  # returns of the app that are kept of one operation; more is somebody's game
-# The app's screen waits a minute for a card (app-to-app.md, 5). Seconds after the start.
-SCREEN_CLOSED = 90
+# So long (seconds) after the answer a till may open the address that charges; then it forgets it.
+OPEN_WITHIN = 45
 # After a no the app may still tell of a success for so long.
 LATE = timedelta(days=1)
 
@@ -112,30 +115,42 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         if self.protocol != APP or not self.app_token:
             return None
-        base, token = self.app_base or self.account_id.get_base_url(), self.app_token
         addresses = {"uri": "", "foreground": app.foreground_uri(), "details": "", "abort": ""}
-        try:
-            addresses["details"] = app.details_uri(
-                self.merchant_reference, callback=self._app_callback(base, token, "details")
-            )
-            addresses["abort"] = app.abort_uri(callback=self._app_callback(base, token, "abort"))
-        except ValueError as error:
-            # The server's address was changed under an open payment: the app would not return to it.
-            _logger.warning("viva: no address for the app to return to: %s", error)
-        return {
+        if self.app_side_token and self.user_id.id == self.env.uid:
+            # Nobody else is told to which address the app answers.
+            addresses |= self._side_addresses()
+        shown = {
             name: uri and self._on_device(self.account_id, uri, self.terminal_viva_id)
             for name, uri in addresses.items()
         }
+        return {**shown, "open_s": OPEN_WITHIN}
+
+    def _side_addresses(self):
+        base = self.app_base or self.account_id.get_base_url()
+        callbacks = {
+            kind: self._app_callback(base, self.app_side_token, kind)
+            for kind in ("details", "abort")
+        }
+        try:
+            return {
+                "details": app.details_uri(self.merchant_reference, callback=callbacks["details"]),
+                "abort": app.abort_uri(callback=callbacks["abort"]),
+            }
+        except ValueError as error:
+            # The server's address was changed under an open payment: the app would not return to it.
+            _logger.warning("viva: no address for the app to return to: %s", error)
+            return {}
 
     # -- return ----------------------------------------------------------------------------------
 
     @api.model
-    def _by_app_token(self, token):
+    def _by_app_token(self, token, kind):
         """The operation whose address this is, or none. In superuser mode."""
         transactions = self.sudo()
-        if not token or not 20 <= len(token) <= 64 or not token.isascii():
+        if not _TOKEN.fullmatch(token) or kind not in KINDS:
             return transactions.browse()
-        return transactions.search([("app_token", "=", token)], limit=1)
+        name = "app_side_token" if kind else "app_token"
+        return transactions.search([(name, "=", token)], limit=1)
 
     @api.model
     def _note_app_return(self, transaction_id, answer, kind):
@@ -151,8 +166,12 @@ class VivaTransaction(models.Model):
             if is_own and transaction._outweighs(said, before):
                 kept = {name: said[name] for name in _KEPT}
             is_new = said != known.get("last") or kept != before
-            if not is_new or transaction.app_calls >= MOST_CALLS:
+            # The first success is kept however often the app has come before.
+            adds = kept != before and before["status"] != "success"
+            is_capped = transaction.app_calls >= MOST_CALLS and not adds
+            if not is_new or is_capped:
                 return False
+            is_second = is_own and transaction._names_another(said)
             values = {
                 "app_calls": transaction.app_calls + 1,
                 "app_answer": {**kept, "last": said},
@@ -161,14 +180,16 @@ class VivaTransaction(models.Model):
             if is_own and kind == "abort" and said["status"] == "fail" and said["code"] != ABORTED:
                 values["abort_refused"] = True
             late = transaction.state in FINAL_NO and said["status"] == "success" and is_own
-            if late and transaction._age() < LATE.total_seconds():
+            if is_second or (late and transaction._age() < LATE.total_seconds()):
                 values["recheck_at"] = fields.Datetime.now()
             transaction.write(values)
             words = env._("The app says: %s", said["message"] or said["status"] or "-")
             if not is_own:
                 words = env._("The app returned with another payment: not believed.")
             transaction._step("app", note=words, raw=dict(answer.raw))
-            if transaction.state not in UNSETTLED and not late:
+            if is_second:
+                transaction._alarm_second_id()
+            if transaction.state not in UNSETTLED and not late and not is_second:
                 return False
             transaction._tell()
             env.ref("viva_payments.cron_settle")._trigger()
@@ -187,8 +208,29 @@ class VivaTransaction(models.Model):
             "code": code,
             "transaction_id": answer.transaction_id if status == "success" else "",
             "message": (answer.message or "")[:200],
-            "foreign": bool(answer.reference) and answer.reference != self.merchant_reference,
+            "foreign": not self._may_be_own(answer.reference),
         }
+
+    def _may_be_own(self, reference):
+        """Money back and a capture have no place for our reference: the app may tell that of the original."""
+        names = {"", self.merchant_reference, self.parent_id.merchant_reference or ""}
+        return reference in names
+
+    def _names_another(self, said):
+        """A success with another id than the one that is booked: two payments under one reference?"""
+        told, booked = said["transaction_id"].lower(), (self.viva_transaction_id or "").lower()
+        return self.state == "approved" and bool(told and booked) and told != booked
+
+    def _alarm_second_id(self):
+        self._alarm(
+            self.env._("Paid twice?"),
+            self.env._(
+                "The app has returned with another payment than the one that is booked (%(payment)s). Look into Viva's "
+                "portal for reference %(reference)s; if there are two, give one back.",
+                payment=self._headline(),
+                reference=self.merchant_reference,
+            ),
+        )
 
     def _outweighs(self, said, kept):
         """Whether a new answer of the app replaces an older one. A success outlives every later no."""
@@ -196,12 +238,10 @@ class VivaTransaction(models.Model):
             return True
         if said["status"] != "fail" or kept["status"] == "success":
             return False
-        # That a running payment cannot be cancelled, or is not found yet, is no end of it.
+        # That a payment cannot be cancelled, or is not found, is no end of it.
         if said["kind"] == "abort":
-            return said["code"] == ABORTED
-        if said["kind"] == "details":
-            return self._age() > SCREEN_CLOSED
-        return True
+            return said["code"] == ABORTED and bool(self.abort_asked_at)
+        return said["kind"] == ""
 
     def _is_app_done(self):
         """Whether the app itself says that this operation has ended without success."""
@@ -214,8 +254,8 @@ class VivaTransaction(models.Model):
 
         * The app says no, and the list, read after that, has nothing: no. It is compared again for a day.
         * The app says yes: never a no. A person decides, if Viva does not.
-        * The app says nothing. The address was opened within a minute or never (the till forgets it), the app's
-          screen closes after another one: after `DEADLINE` nobody can have begun it any more. What Viva does not list
+        * The app says nothing. The address was opened within `OPEN_WITHIN` or never (the till forgets it by its own
+          clock), the app's screen closes a minute or, with a code to scan, some minutes later. What Viva does not list
           by `API_MISSING_AFTER` was not carried out; it is compared again for a day.
         """
         said = self.app_answer or {}

@@ -7,7 +7,7 @@ from odoo import api, fields, models
 
 from .ledger import in_ledger, own_cursor
 from .viva_transaction import UNSETTLED
-from .viva_transaction_lookup import LOOKED_FOR
+from .viva_transaction_lookup import LOOKED_FOR, MOST
 from .viva_transaction_settle import AFTER_ABORT, DEADLINE
 from .ways import APP
 
@@ -44,12 +44,6 @@ class VivaTransaction(models.Model):
             "|",
             ("state", "in", UNSETTLED),
             "|",
-            "&",
-            "&",
-            ("word", "=", "gateway"),
-            ("state", "=", "approved"),
-            ("sent_at", ">", now - LOOKED_FOR),
-            "|",
             ("recheck_at", "<=", now),
             "&",
             ("is_forced", "=", True),
@@ -57,7 +51,26 @@ class VivaTransaction(models.Model):
         ]
         # A cursor of its own: the job's one does not see what the events have just changed.
         with own_cursor(self.env) as env:
-            return env["viva.transaction"].search(due, order="sent_at desc", limit=500).ids
+            transactions = env["viva.transaction"]
+            urgent = transactions.search(due, order="sent_at desc", limit=500)
+            return urgent.ids + transactions._unconfirmed_ids()
+
+    @api.model
+    def _unconfirmed_ids(self):
+        """What counts by a gateway's word alone, as much as one look takes: it never crowds out what is in doubt."""
+        found = self.search(
+            [
+                ("word", "=", "gateway"),
+                ("state", "=", "approved"),
+                ("is_forced", "=", False),
+                ("sent_at", ">", fields.Datetime.now() - LOOKED_FOR),
+            ],
+            order="looked_at nulls first, id",
+            limit=MOST,
+        )
+        return found.filtered(
+            lambda transaction: transaction._is_look_due() or transaction._is_overdue_word()
+        ).ids
 
     @api.model
     def _settle_in_background(self, transaction_id):
@@ -84,6 +97,7 @@ class VivaTransaction(models.Model):
             # Viva refuses every question (credentials, faults): nobody knows any more.
             self._move("unknown", kind="alarm", values={"reason": "no_answer"})
         self._give_terminal_free()
+        self._tend_unconfirmed()
         limit = fields.Datetime.now() - timedelta(minutes=ALARM_AFTER_MINUTES)
         is_doubtful = self.is_unsettled and self.origin == "odoo"
         if is_doubtful and not self.alarmed_at and (self.sent_at or self.create_date) < limit:

@@ -66,6 +66,7 @@ class Question:
     told_id: str
     order_code: str
     days: tuple
+    is_in_app: bool = False
 
     def judge(self, entries):
         """The verdict of these rows, or None: they say nothing about it."""
@@ -109,8 +110,8 @@ class VivaTransaction(models.Model):
         if self.state in ("sent", "pending"):
             # The gateway tells what goes on at its terminals, unless Viva is faster.
             return self.protocol == APP or self._has_success_event() or self._age() > DEADLINE
-        if self.state == "approved":
-            return self.word == "gateway"
+        if self.state == "approved" and self.word == "gateway":
+            return True
         return bool(self.recheck_at and self.recheck_at <= fields.Datetime.now())
 
     def _is_look_due(self):
@@ -119,7 +120,8 @@ class VivaTransaction(models.Model):
             return False
         now, age = fields.Datetime.now(), self._age()
         since = (now - (self.looked_at or self.sent_at or self.create_date)).total_seconds()
-        if self._has_news():
+        is_recheck = self.recheck_at and self.recheck_at <= now
+        if self._has_news() or is_recheck:
             return not self.looked_at or since >= HASTE
         table = PACE_CONFIRM if self._is_unconfirmed() else PACE
         return since >= next(pace for limit, pace in table if age < limit)
@@ -234,6 +236,7 @@ class VivaTransaction(models.Model):
             told_id=self._told_id(),
             order_code=self.parent_id.order_code or self.order_code or "",
             days=tuple(self._days_at_viva()),
+            is_in_app=self.protocol == APP,
         )
 
     def _told_id(self):
@@ -250,9 +253,9 @@ class VivaTransaction(models.Model):
         """The days in whose lists it may be, the likeliest first."""
         sent = (self.sent_at or self.create_date).replace(tzinfo=timezone.utc)
         moments = [sent + timedelta(hours=hours) for hours in (0, 1, -1)]
-        if self.is_offline:
-            # It may be dated when the terminal has told Viva.
-            moments.append(fields.Datetime.now().replace(tzinfo=timezone.utc))
+        # What was paid without network is dated when it reached Viva, perhaps days later.
+        now = fields.Datetime.now().replace(tzinfo=timezone.utc)
+        moments += [now, now - timedelta(days=1)] if self._age() > 24 * 3600 else [now]
         today = fields.Datetime.now().replace(tzinfo=timezone.utc).astimezone(VIVA_ZONE).date()
         days = [moment.astimezone(VIVA_ZONE).date() for moment in moments]
         return [day for day in dict.fromkeys(days) if day <= today]
@@ -277,7 +280,8 @@ class VivaTransaction(models.Model):
                 else:
                     found = driver.find(question.told_id)
                     entries = [found] if found else []
-            if not question.reversal and not question.is_answered(entries):
+            # The app can be opened twice with one address: the day tells of all that carries our reference.
+            if not question.reversal and (question.is_in_app or not question.is_answered(entries)):
                 for day in question.days:
                     if day not in by_day:
                         if time.monotonic() > end:
@@ -306,7 +310,8 @@ class VivaTransaction(models.Model):
             transaction.write({"looked_at": began})
             ours = transaction._vouched(entries)
             verdict = question.judge(ours)
-            if verdict is None or (verdict.state in FINAL_NO and not transaction._is_over()):
+            is_open_no = verdict and verdict.state in FINAL_NO and not transaction._is_over()
+            if verdict is None or is_open_no:
                 transaction._settle_in_vain(complete, began)
                 return
             decisive = [entry for entry in ours if entry.transaction_id == verdict.transaction_id]
@@ -322,10 +327,12 @@ class VivaTransaction(models.Model):
             return list(entries)
         theirs = ("", self.parent_id.merchant_reference)
         since = self.sent_at.replace(tzinfo=timezone.utc) - SKEW
+        known = {viva_id.lower() for viva_id in self._asked_reversal().known_ids}
 
         def is_named(entry):
             return (
                 entry.transaction_id.lower() == told.lower()
+                and entry.transaction_id.lower() not in known
                 and entry.merchant_reference in theirs
                 and (entry.created_at is None or entry.created_at >= since)
             )
@@ -341,13 +348,24 @@ class VivaTransaction(models.Model):
             return True
         if self.state == "approved":
             return self._age() > API_MISSING_AFTER
+        if self._is_said_to_have_succeeded():
+            # An attempt of the same request that failed before is listed already, the success not yet.
+            return False
         if self.protocol == APP:
-            return self._is_app_done() or self._age() > DEADLINE
+            return self._is_app_done() or self._age() > API_MISSING_AFTER
         return self._age() > LAN_ENDS
+
+    def _is_said_to_have_succeeded(self):
+        """An event or the app says so: no proof, and no no before Viva's list has explained it."""
+        said = (self.app_answer or {}).get("status")
+        return said == "success" or self._has_success_event()
 
     def _settle_listed(self, verdict, entry):
         if self._is_unconfirmed():
             self._compare_word(verdict, entry)
+            return
+        if self.state == "approved" and not self.is_forced:
+            self._compare_booked(verdict, entry)
             return
         outcome = Outcome(
             transaction_id=entry.transaction_id,
@@ -415,6 +433,22 @@ class VivaTransaction(models.Model):
         )
         self._tell()
 
+    def _compare_booked(self, verdict, entry):
+        """Once more after an approval in the app: is there a second payment under the same reference?"""
+        self.write({"recheck_at": False})
+        if verdict.reason != "twice":
+            return
+        self._step("read", note=verdict.reason, raw=dict(entry.raw))
+        self._alarm(
+            self.env._("Paid twice?"),
+            self.env._(
+                "Viva lists two payments under reference %(reference)s (%(payment)s): the app was opened twice. Give one "
+                "of them back in Viva's portal.",
+                reference=self.merchant_reference,
+                payment=self._headline(),
+            ),
+        )
+
     def _contradict_word(self, reason, entry):
         """What the terminal has told and what Viva lists is not the same. Told once; it is looked at again."""
         if self.is_contradicted:
@@ -439,9 +473,22 @@ class VivaTransaction(models.Model):
             if complete and not self.is_forced:
                 self.write({"recheck_at": self._next_recheck()})
         elif self.state == "approved":
+            if complete and self.is_forced:
+                self._tend_forced()
+            if self.recheck_at:
+                self.write({"recheck_at": False})
             self._tend_unconfirmed()
         elif self.protocol == APP:
             self._settle_app_in_vain(complete, began)
+
+    def _tend_forced(self):
+        """A person has accepted it, and long after that Viva does not list it: told once; the decision stands."""
+        if not self.is_contradicted and self._age() >= UNCONFIRMED_AFTER:
+            self.write({"is_contradicted": True})
+            self._alarm_denied()
+
+    def _is_overdue_word(self):
+        return self._is_overdue() and not self.alarmed_at
 
     def _tend_unconfirmed(self):
         """Long after the terminal's word Viva still does not list it: a person looks at it."""
@@ -451,8 +498,9 @@ class VivaTransaction(models.Model):
         self._alarm(
             self.env._("Viva has not confirmed a payment"),
             self.env._(
-                "The terminal has reported %(payment)s as approved; %(hours)s hours later Viva does not list it. Look "
-                "at the terminal (stored payments?) and into Viva's portal for reference %(reference)s.",
+                "The terminal has reported %(payment)s as approved; %(hours)s hours later Viva has not confirmed it. Look "
+                "at the terminal (stored payments?) and into Viva's portal for reference %(reference)s. Without Merchant "
+                "ID and API Key on the Viva account Odoo cannot ask Viva.",
                 payment=self._headline(),
                 hours=self._age() // 3600,
                 reference=self.merchant_reference,

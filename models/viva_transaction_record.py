@@ -103,6 +103,7 @@ class VivaTransaction(models.Model):
             }
             if values.get("protocol") == APP:
                 written["app_token"] = secrets.token_urlsafe(32)
+                written["app_side_token"] = secrets.token_urlsafe(32)
             if values.get("hold") and not abandoned:
                 written["hold_id"] = env["viva.hold"]._open(name, values, account.hold_days).id
             transaction = transactions.create(written)
@@ -309,6 +310,10 @@ class VivaTransaction(models.Model):
     def _has_surely_lapsed(self):
         """Whether it was cancelled so long ago (or, where that is impossible, begun) that no terminal shows it."""
         limit = fields.Datetime.now() - timedelta(seconds=TERMINAL_FREE_AFTER_ABORT)
-        if self.abort_asked_at and self.abort_asked_at < limit:
+        # A cancellation that the gateway has not passed on (or that was refused) cancels nothing.
+        is_passed_on = self.protocol not in LAN or not (
+            self.gateway_abort_wanted or self.abort_refused
+        )
+        if self.abort_asked_at and self.abort_asked_at < limit and is_passed_on:
             return True
         return not self._is_by_cloud() and self._age() > TERMINAL_FREE_AFTER_START

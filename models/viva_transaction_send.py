@@ -96,16 +96,18 @@ class VivaTransaction(models.Model):
 
         :return: Status when Viva took it, else None: it is to be read from the ledger
         """
+        protocol = recorded.values.get("protocol")
+        if protocol in LAN:
+            # The row is the message: a gateway takes it within its own time, or never.
+            self._release(recorded.id)
+            return self._send_by_gateway(recorded)
         if time.time() - recorded.at > SEND_WITHIN:
             # This process was asleep: the attempt may have been given up meanwhile, the customer gone.
             late = Unreachable("The request was not sent in time.")
             return self._settle_error(recorded.id, late, "failed", "unreachable")
         account = self.env["viva.account"].browse(recorded.values["account_id"])
-        protocol = recorded.values.get("protocol")
         if not protocol:
             return self._send_by_api(recorded, account._transactions_api())
-        if protocol in LAN:
-            return self._send_by_gateway(recorded)
         if protocol == APP:
             return self._send_by_app(recorded)
         driver = account._driver(recorded.connection, token_wait=TOKEN_WAIT)
@@ -138,6 +140,17 @@ class VivaTransaction(models.Model):
                     return self._settle_error(recorded.id, error, "unknown", "no_answer")
                 return self._settle_error(recorded.id, error, "failed", self._reason_of(error))
             return self._settle_accepted(recorded, accepted.correlation_id)
+
+    @api.model
+    def _release(self, transaction_id):
+        """From now on a gateway may take it: what was to be looked at after the recording was looked at."""
+
+        def work(env):
+            transaction = env["viva.transaction"].browse(transaction_id)._lock()
+            if transaction.state == "sent":
+                transaction.write({"is_released": True})
+
+        in_ledger(self.env, work)
 
     @staticmethod
     def _reason_of(error):

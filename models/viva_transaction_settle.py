@@ -24,6 +24,7 @@ from ..drivers import (
 from .ledger import in_ledger, own_cursor
 from .viva_event import REVERSAL, SUCCESSES
 from .viva_transaction import FINAL_NO, GIVES_BACK, TAKES_MONEY
+from .ways import APP
 
 # Times in seconds (cloud-terminal-api.md, sections 5.5, 8 and 10).
 MISSING_AFTER = 30  # Viva does not know an unacknowledged session for so long: it never arrived
@@ -33,6 +34,8 @@ AFTER_ABORT = 30  # … and wait so long for the answer to that
 RECHECK_AFTER = 90
 # So long a no is compared again with an event that reported a success.
 CONTRADICTION_SECONDS = 24 * 3600
+# So long after an approval in the app Viva's list is read once more.
+TWICE_AFTER = 180
 
 
 class VivaTransaction(models.Model):
@@ -52,7 +55,10 @@ class VivaTransaction(models.Model):
             verdict, outcome = transaction._weigh(answer, listed)
             if verdict is None:
                 return transaction._settle_nothing(answer)
-            if word == "gateway" and transaction.state == "approved" and not transaction.is_forced:
+            if word == "gateway" and transaction.is_forced:
+                transaction._hear_of_decided(verdict, outcome)
+                return False
+            if word == "gateway" and transaction.state == "approved":
                 transaction._hear_again(verdict, outcome)
                 return False
             transaction._settle_verdict(verdict, outcome, word)
@@ -83,6 +89,35 @@ class VivaTransaction(models.Model):
             (outcome for outcome in said if judge(asked, outcome) == verdict), said[0]
         )
 
+    def _hear_of_decided(self, verdict, outcome):
+        """The gateway about what a person has decided. The decision stands until Viva itself tells."""
+        same = self.state == verdict.state and (
+            verdict.state != "approved"
+            or verdict.approved_amount == to_minor(self.approved_amount, self.currency_id.name)
+        )
+        is_no = self.state in FINAL_NO and verdict.state in FINAL_NO
+        if same or is_no:
+            self._step(
+                "read",
+                note=self.env._("The terminal says the same as was decided."),
+                raw=dict(outcome.raw),
+            )
+            return
+        if self.is_contradicted:
+            return
+        self.write({"is_contradicted": True})
+        self._step("read", note=outcome.message, raw=dict(outcome.raw))
+        self._alarm(
+            self.env._("The terminal says something else than was decided"),
+            self.env._(
+                "A manager has decided (%(why)s), the terminal reports otherwise (%(said)s). Viva is being asked; look "
+                "into its portal for reference %(reference)s.",
+                why=self.forced_reason,
+                said=verdict.reason or verdict.message_code,
+                reference=self.merchant_reference,
+            ),
+        )
+
     def _hear_again(self, verdict, outcome):
         """The gateway reports about a payment that is approved already: the same again, or something else."""
         same = verdict.state == "approved" and verdict.approved_amount == to_minor(
@@ -95,6 +130,8 @@ class VivaTransaction(models.Model):
         state, reason = verdict.state, verdict.reason or verdict.message_code
         if state == "approved" and self._is_taken(outcome.transaction_id):
             state, reason = "unknown", "transaction_id"
+        if state == "approved" and word == "gateway" and not outcome.transaction_id:
+            state, reason = self._weigh_without_number(outcome, state, reason)
         if state in FINAL_NO and self.state not in FINAL_NO and self._has_success_event():
             state, reason = "unknown", "contradiction"
         # Viva has a final session, whatever we make of it: the terminal is free.
@@ -108,6 +145,10 @@ class VivaTransaction(models.Model):
             values |= self._approval_values(outcome, verdict)
             values |= {"is_contradicted": False, "recheck_at": False, "word": word}
             values["is_offline"] = verdict.offline
+            values["alarmed_at"] = False  # its own time begins: the word may stay unconfirmed
+            if self.protocol == APP:
+                # The app may have been opened twice: then Viva lists two payments under our reference.
+                values["recheck_at"] = fields.Datetime.now() + timedelta(seconds=TWICE_AFTER)
         elif state in FINAL_NO and final_no_needs_list(outcome):
             values["recheck_at"] = fields.Datetime.now() + timedelta(seconds=RECHECK_AFTER)
         if self.is_forced:
@@ -278,12 +319,43 @@ class VivaTransaction(models.Model):
             partial=bool(self.parent_id) and self.amount < self.parent_id.approved_amount,
         )
 
+    def _weigh_without_number(self, outcome, state, reason):
+        """An approval that names no transaction of Viva: (state, reason) after what the bank's numbers say.
+
+        Nothing in it but these numbers is of this payment: the same ones again are the same answer once more.
+        """
+        if self.is_offline or outcome.offline:
+            return state, reason
+        if not (outcome.rrn or outcome.stan):
+            return "unknown", "answer"
+        since = fields.Datetime.now() - timedelta(days=1)
+        same = [("rrn", "=", outcome.rrn)]
+        if not outcome.rrn:
+            same = [
+                ("stan", "=", outcome.stan),
+                ("authorisation_code", "=", outcome.authorisation_code),
+                ("sent_at", ">", since),
+            ]
+        known = self.search_count(
+            [
+                *same,
+                ("environment", "=", self.environment),
+                ("terminal_viva_id", "=", self.terminal_viva_id),
+                ("state", "=", "approved"),
+                ("id", "!=", self.id),
+            ],
+            limit=1,
+        )
+        return ("unknown", "transaction_id") if known else (state, reason)
+
     def _is_taken(self, viva_transaction_id):
+        # Ids come in either case.
+        ids = {viva_transaction_id, viva_transaction_id.lower(), viva_transaction_id.upper()}
         return bool(
             viva_transaction_id
             and self.search_count(
                 [
-                    ("viva_transaction_id", "=", viva_transaction_id),
+                    ("viva_transaction_id", "in", list(ids)),
                     ("environment", "=", self.environment),
                     ("id", "!=", self.id),
                 ],

@@ -183,7 +183,7 @@ class VivaTransaction(models.Model):
         parent = self._parent_of(request)
         order = self._order_of(request, session, parent)
         person = self.env.user if abandoned else self._person_for(request, session, order, parent)
-        terminal, protocol = self._way_of(request, method, parent, abandoned)
+        terminal, protocol = self._way_of(request, session, method, parent, abandoned)
         via = "terminal" if protocol else "api"
         self._check_companies(session, method, terminal, parent, via)
         currency = parent.currency_id or session.currency_id
@@ -421,7 +421,8 @@ class VivaTransaction(models.Model):
                 "The Viva account has no Merchant ID and API Key: without them nothing is given back without a "
                 "terminal. Ask an administrator."
             )
-        if not (self.viva_transaction_id and self.order_code):
+        # A number that only a gateway has told may be that of another payment.
+        if not self._has_number():
             if self._is_looked_up():
                 return self.env._(
                     "Viva has not listed this payment yet: without its number nothing is given back. Try again in a "
@@ -430,11 +431,14 @@ class VivaTransaction(models.Model):
             return self.env._("Viva's number of this payment is not known.")
         return ""
 
+    def _has_number(self):
+        """Whether Viva itself has told its number."""
+        return bool(self.viva_transaction_id and self.order_code and self.word == "viva")
+
     def _refusal_of_api_now(self):
         """As `_refusal_of_api`; of a payment without Viva's number the list is read first. Writes nothing itself."""
         refusal = self._refusal_of_api()
-        has_number = self.viva_transaction_id and self.order_code
-        if not refusal or has_number or not self._is_looked_up():
+        if not refusal or self._has_number() or not self._is_looked_up():
             return refusal
         self._look(self.ids)
         with own_cursor(self.env) as env:

@@ -4,6 +4,7 @@ from odoo import api, models
 
 from .refused import Refused
 from .viva_terminal_ways import BY_API
+from .viva_transaction import GIVES_BACK
 from .viva_transaction_start import OFFICE
 from .ways import APP
 
@@ -12,7 +13,7 @@ class VivaTransaction(models.Model):
     _inherit = "viva.transaction"
 
     @api.model
-    def _way_of(self, request, method, parent, abandoned):
+    def _way_of(self, request, session, method, parent, abandoned):
         """Terminal and protocol for what a till asks; without a protocol it goes through Viva's transactions API.
 
         :param abandoned: it will never be sent: nothing is refused for what the way cannot do
@@ -29,17 +30,40 @@ class VivaTransaction(models.Model):
         if abandoned or (is_known and terminal.protocol == "cloud"):
             return terminal, protocol
         terminal._refuse_other_protocol(protocol)
+        terminal._refuse_other_currency(protocol, session.currency_id)
         obstacle = self._obstacle_in_office(protocol) or terminal._obstacle_to(
             request, protocol, parent
         )
         if not obstacle:
             terminal._refuse_way(protocol)
             return terminal, protocol
-        # Not only what it can never do: what was done in another way it cannot find again.
-        if parent and operation in BY_API and parent.account_id._has_api_keys():
+        if parent and parent._goes_by_api(operation):
             return parent.terminal_id, False
         terminal._refuse_way(protocol)
-        raise Refused(obstacle, "ability")
+        choices = parent._choices_without(operation) if parent else []
+        raise Refused(obstacle, "ability", choices=choices)
+
+    def _goes_by_api(self, operation):
+        """Whether Viva's API does it with the rights of a terminal: where the payment's own way cannot do it.
+
+        Not when another terminal was named than one that can: that would be everybody's way around a manager.
+        """
+        self.ensure_one()
+        return bool(self.terminal_id._fallback(operation, self.protocol or "cloud"))
+
+    def _choices_without(self, operation):
+        """What may be done when the chosen terminal cannot: at the payment's own one, or by a manager."""
+        if operation not in BY_API:
+            return []
+        own = self.env._("Use terminal %s", self.terminal_id.display_name)
+        by_api = self.env._("Give it back without the terminal (manager)")
+        choices = [self._choice("other_terminal", own)]
+        if operation in GIVES_BACK:
+            choices.append(self._choice("api", by_api, self._refusal_of_api()))
+        return choices
+
+    def _is_to_offer(self, caller):
+        return self.is_released and super()._is_to_offer(caller)
 
     @api.model
     def _obstacle_in_office(self, protocol):
@@ -53,6 +77,9 @@ class VivaTransaction(models.Model):
     def _obstacle_across(self, protocol):
         """Why an operation on this payment cannot go by `protocol`, or an empty string."""
         self.ensure_one()
+        if self._is_unconfirmed() and protocol != self.protocol:
+            # Its numbers are the word of one gateway: no other way is led by them.
+            return self.env._("Viva has not listed this payment yet. Try again in a few minutes.")
         if protocol == "cloud":
             # It names the original by its session, and the cloud knows only its own.
             if self.protocol in (False, "cloud"):

@@ -216,6 +216,8 @@ class GatewayCase(VivaCase, HttpCase):
             "success": True,
             "event_id": 0,
             "authorisation_code": "123456",
+            "rrn": f"{transaction.id:012d}",
+            "stan": f"{transaction.id % 10**6:06d}",
             "transaction_id": f"{transaction.id:08d}-0000-4000-8000-000000000000",
             "transaction_type_id": 5,
             "card_last4": "4242",

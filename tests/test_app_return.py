@@ -200,14 +200,16 @@ class TestApp(AppCase):
         self.begin(order)
 
     def test_left_and_asked_for_details(self):
-        """The app itself says that it knows of no payment."""
-        _order, request, _callback = self.pay_in_app(action="leave")
+        """That the app does not find it is no end: it may be asking for the card at this moment."""
+        order, request, _callback = self.pay_in_app(action="leave")
         details = self.check(request["attempt"])["app"]["details"]
+        self.later(request["attempt"], 120)
         self.come_back(self.open(details))
-        self.assertEqual(self.look(request["attempt"])["state"], "pending", "too early to tell")
-        self.later(request["attempt"], 100)
-        self.come_back(self.open(details))
-        self.assertEqual(self.look(request["attempt"])["state"], "failed")
+        self.assertEqual(self.look(request["attempt"], 10)["state"], "pending")
+        self.assertEqual(self.look(request["attempt"], 60)["state"], "unknown")
+        _request, refused = self.charge(order, protocol="app_to_app")
+        self.assertEqual(refused["reason"], "order_open")
+        self.assertEqual(self.look(request["attempt"], 600)["reason"], "app_never_paid")
 
     def test_paid_and_no_callback(self):
         order, request, callback = self.pay_in_app(action="silent")
@@ -293,8 +295,9 @@ class TestApp(AppCase):
     # -- what the app, or somebody in its name, says -----------------------------------------------
 
     def address_of(self, request, kind=""):
-        token = self.transaction(request["attempt"]).sudo().app_token
-        return f"http://127.0.0.1:8069/viva/app/{token}" + (f"/{kind}" if kind else "")
+        transaction = self.transaction(request["attempt"]).sudo()
+        token = f"{transaction.app_side_token}/{kind}" if kind else transaction.app_token
+        return f"http://127.0.0.1:8069/viva/app/{token}"
 
     def fail_of(self, request):
         return self.address_of(request) + "?status=fail&message=(-4) USER_CANCEL&action=sale"
@@ -450,7 +453,11 @@ class TestApp(AppCase):
     def test_guessed_addresses(self):
         request, _status = self.begin()
         token = self.transaction(request["attempt"]).sudo().app_token
+        side = self.transaction(request["attempt"]).sudo().app_side_token
         for path in (
+            f"/viva/app/{side}",
+            f"/viva/app/{token}/abort",
+            "/viva/app/" + "a" * 29 + "%00a",
             "/viva/app/x",
             f"/viva/app/{uuid.uuid4().hex}",
             f"/viva/app/{token[:-1]}",
@@ -499,6 +506,120 @@ class TestApp(AppCase):
         raw = str(self.transaction(request["attempt"]).step_ids.mapped("raw"))
         for secret in (token, "topsecret", "MARIA"):
             self.assertNotIn(secret, raw)
+
+    # -- attacks that worked once ------------------------------------------------------------------
+
+    def test_opened_twice_before_anybody_looked(self):
+        request, status = self.begin()
+        self.open(status["app"]["uri"])
+        self.come_back(self.open(status["app"]["uri"]))
+        self.assertEqual(len(self.simulator.charges()), 2)
+        status = self.check(request["attempt"])
+        self.assertEqual((status["state"], status["reason"]), ("unknown", "twice"))
+
+    def test_opened_twice_after_it_was_approved(self):
+        for comes_back in (True, False):
+            with self.subTest(comes_back=comes_back):
+                self.simulator.reset()
+                request, status = self.begin()
+                uri = status["app"]["uri"]
+                self.come_back(self.open(uri))
+                self.assertEqual(self.check(request["attempt"])["state"], "approved")
+                callback = self.open(uri)
+                if comes_back:
+                    self.come_back(callback)
+                self.look(request["attempt"], 200)
+                transaction = self.transaction(request["attempt"])
+                self.assertIn("Paid twice?", transaction.activity_ids.mapped("summary"))
+                self.assertEqual(transaction.state, "approved", "it is paid, once too often")
+                self.assertFalse(transaction.recheck_at)
+
+    def test_a_success_after_many_returns_is_kept(self):
+        request, status = self.begin()
+        self.open(status["app"]["uri"], "hold")
+        for _number in range(MOST_CALLS):
+            for kind in ("abort", "details"):
+                self.come_back(self.address_of(request, kind) + "?status=fail&message=(-999) A")
+        viva_id = str(uuid.uuid4())
+        self.come_back(self.success_of(request, transactionId=viva_id))
+        transaction = self.transaction(request["attempt"])
+        self.assertEqual(transaction.sudo().app_answer["transaction_id"], viva_id)
+        calls = transaction.app_calls
+        for _number in range(5):
+            self.come_back(self.success_of(request))
+        self.assertEqual(self.transaction(request["attempt"]).app_calls, calls)
+        status = self.look(request["attempt"], 700)
+        self.assertEqual((status["state"], status["reason"]), ("unknown", "app_unconfirmed"))
+
+    def test_void_that_tells_the_originals_reference(self):
+        _order, sale, _callback = self.pay_in_app()
+        self.check(sale["attempt"])
+        request, status = self.void(sale, protocol="app_to_app")
+        told = parse_qs(urlsplit(self.open(status["app"]["uri"])).query)
+        reference = self.transaction(sale["attempt"]).merchant_reference
+        viva_id = told["transactionId"][0]
+        self.come_back(
+            self.success_of(request, transactionId=viva_id, clientTransactionId=reference)
+        )
+        self.assertEqual(self.check(request["attempt"])["state"], "approved")
+
+    def test_a_declined_card_before_the_one_that_paid(self):
+        """Viva lists the failed attempt already, the success not yet; the app has told it."""
+        order = self.make_order()
+        request, status = self.begin(order)
+        self.open(status["app"]["uri"], "decline")
+        self.come_back(self.success_of(request))
+        status = self.look(request["attempt"], 700)
+        self.assertEqual((status["state"], status["reason"]), ("unknown", "app_unconfirmed"))
+        _request, refused = self.charge(order, protocol="app_to_app")
+        self.assertEqual(refused["reason"], "order_open")
+
+    def test_a_declined_card_is_no_end_while_the_app_asks_on(self):
+        request, status = self.begin()
+        self.later(request["attempt"], 140)
+        self.open(status["app"]["uri"], "decline")
+        self.assertIn(self.look(request["attempt"], 20)["state"], ("pending", "unknown"))
+
+    def test_nobody_else_is_told_where_the_app_answers(self):
+        request, _status = self.begin()
+        own = self.ledger.pos_find([request["order_uuid"]])[0]["app"]
+        token = self.transaction(request["attempt"]).sudo().app_token
+        self.assertNotIn(token, str(own), "the address that ends it was told once")
+        other = self.ledger.with_user(self.refunder).pos_find([request["order_uuid"]])[0]["app"]
+        self.assertEqual((other["abort"], other["details"]), ("", ""))
+
+    def test_a_cancellation_that_nobody_asked_for(self):
+        request, status = self.begin()
+        self.open(status["app"]["uri"], "hold")
+        for query in ("status=success&action=abort", "status=fail&message=(-57) ABORTED"):
+            self.come_back(f"{self.address_of(request, 'abort')}?{query}")
+            self.assertEqual(self.look(request["attempt"], 10)["state"], "pending", query)
+
+    def test_listed_a_day_later(self):
+        request, status = self.begin()
+        self.come_back(self.success_of(request, transactionId=""))
+        self.later(request["attempt"], 26 * 3600)
+        self.open(status["app"]["uri"], "silent")
+        self.assertEqual(self.look(request["attempt"], 3700)["state"], "approved")
+
+    def test_accepted_by_a_manager_and_never_listed(self):
+        request, _status = self.begin()
+        self.later(request["attempt"], 70)
+        self.ledger.with_user(self.manager).pos_force(request["attempt"], "saw the slip")
+        for hours in (1, 30, 40):
+            self.look(request["attempt"], hours * 3600)
+        transaction = self.transaction(request["attempt"])
+        self.assertEqual((transaction.state, transaction.is_forced), ("approved", True))
+        self.assertEqual(
+            transaction.activity_ids.mapped("summary"), ["Booked as paid, but Viva did not charge"]
+        )
+
+    def test_a_till_in_another_currency(self):
+        self.account.currency_id = self.env.ref("base.RON")
+        _request, status = self.charge(protocol="app_to_app")
+        self.assertEqual((status["state"], status["reason"]), ("refused", "currency"))
+        _request, status = self.charge()
+        self.assertEqual(status["state"], "pending", "the cloud is told the currency")
 
     # -- the page ----------------------------------------------------------------------------------
 
@@ -622,12 +743,19 @@ class TestApp(AppCase):
         self.assertEqual(self.check(request["attempt"])["state"], "cancelled")
         self.assert_back()
 
-    def test_refund_of_the_app_by_cloud_goes_through_the_api(self):
+    def test_refund_of_the_app_at_a_desk(self):
+        """The app could give it back itself: another terminal is nobody's way around a manager."""
         order, sale, _callback = self.pay_in_app()
         self.check(sale["attempt"])
         self.validate(order, sale)
-        _refund, _request, status = self.refund(order, sale)
-        self.assertEqual((status["state"], status["via"]), ("approved", "api"), status["message"])
+        refund, _request, status = self.refund(order, sale)
+        self.assertEqual((status["state"], status["reason"]), ("refused", "ability"))
+        self.assertIn("api", [choice["name"] for choice in status["choices"]])
+        self.assert_back()
+        _refund, _request, status = self.refund(
+            order, sale, refund=refund, via="api", by=self.manager
+        )
+        self.assertEqual(status["state"], "approved", status["message"])
         self.assert_back(1999)
 
     def test_hold_and_capture(self):
@@ -690,9 +818,13 @@ class TestWhereItReturns(AppCase):
         ):
             with self.subTest(host_url=host_url):
                 request, status = self.start_at(host_url)
-                token = self.transaction(request["attempt"]).sudo().app_token
-                self.assertEqual(self.callback_of(status["app"]["uri"]), f"{base}/viva/app/{token}")
-                # Later Statuses come from anywhere: the job, another till.
+                transaction = self.transaction(request["attempt"]).sudo()
+                self.assertEqual(
+                    self.callback_of(status["app"]["uri"]),
+                    f"{base}/viva/app/{transaction.app_token}",
+                )
+                token = transaction.app_side_token
+                # Later Statuses may be asked for from elsewhere.
                 again = self.check(request["attempt"])
                 for kind in ("abort", "details"):
                     self.assertEqual(

@@ -1,11 +1,13 @@
 """Viva's list as the witness of what a terminal in the shop has told, or not: counted at the simulator."""
 
+from dataclasses import replace
 from datetime import timedelta
-from unittest.mock import patch
+from unittest.mock import MagicMock, patch
 
 from odoo.exceptions import AccessError
 
 from ..drivers import Operation, Outcome, SaleRequest
+from ..models import viva_transaction_job as job
 from ..models.ledger import in_ledger
 from .common import TERMINAL
 from .test_give_back import GiveBackCase
@@ -86,8 +88,8 @@ class LookupCase(GiveBackCase):
             "amount": round(transaction.amount * 100),
             "success": True,
             "event_id": 0,
-            "rrn": "123456789012",
-            "stan": "123456",
+            "rrn": f"{transaction.id:012d}",
+            "stan": f"{transaction.id:06d}",
             "authorisation_code": "A1B2C3",
             "card_last4": "0002",
             **other,
@@ -154,7 +156,9 @@ class TestLookup(LookupCase):
         )
         self.assertTrue(transaction.order_code)
         self.assertEqual(transaction.transaction_type_id, 5)
-        self.assertEqual(transaction.rrn, "123456789012", "what the terminal has told stays")
+        self.assertEqual(
+            transaction.rrn, f"{transaction.id:012d}", "what the terminal has told stays"
+        )
         self.assertNotIn("confirmed", self.check(request["attempt"])["message"])
         self.assertFalse(self.alarms(transaction))
         asked = self.requests_to_viva()
@@ -496,6 +500,141 @@ class TestLookup(LookupCase):
         _refund, _request, status = self.refund(order, sale, terminal_id=self.terminal_2.id)
         self.assertEqual((status["state"], status["via"]), ("approved", "api"), status["message"])
         self.assert_back(1999)
+
+    # -- attacks that worked once ------------------------------------------------------------------
+
+    def test_a_terminal_that_cannot_is_no_way_around_a_manager(self):
+        order = self.make_order()
+        sale, _status = self.charge(order, terminal_id=self.terminal_2.id)
+        self.simulator.act("tap", self.terminal_2.viva_id)
+        self.check_until(sale["attempt"], "approved")
+        self.validate(order, sale)
+        refund = self.refund_order(order)
+        _refund, _request, status = self.refund(order, sale, refund=refund)
+        self.assertEqual((status["state"], status["reason"]), ("refused", "ability"))
+        self.assert_back()
+        self.assertEqual(
+            [choice["name"] for choice in status["choices"]], ["other_terminal", "api"]
+        )
+
+    def test_a_number_that_only_the_gateway_knows_leads_nowhere(self):
+        """It names somebody else's payment: nothing of it is given back."""
+        other = self.make_order()
+        theirs, _status = self.charge(other, terminal_id=self.terminal_2.id)
+        self.simulator.act("tap", self.terminal_2.viva_id)
+        self.check_until(theirs["attempt"], "approved")
+        foreign = self.transaction(theirs["attempt"])
+        order = self.make_order()
+        sale, transaction = self.begin(order)
+        viva_id = "11111111-dead-4000-8000-000000000001"
+        transaction = self.tell(transaction, transaction_id=viva_id, order_code=foreign.order_code)
+        self.assertTrue(transaction._refusal_of_api())
+        self.validate(order, sale)
+        _refund, _request, status = self.refund(order, sale)
+        self.assertEqual((status["state"], status["reason"]), ("refused", "api"))
+        self.assert_back()
+
+    def test_one_answer_of_a_terminal_approves_one_payment(self):
+        _request, first = self.begin()
+        first = self.tell(first)
+        for same in (
+            {"rrn": first.rrn, "stan": first.stan},
+            {"rrn": first.rrn, "stan": "999"},
+            {"rrn": "", "stan": ""},
+        ):
+            with self.subTest(same=same):
+                _request, again = self.begin()
+                again = self.tell(again, **same)
+                self.assertEqual(again.state, "unknown")
+                self.later(again, 400)
+
+    def test_an_id_counts_once_in_either_case(self):
+        viva_id = "aaaaaaaa-bbbb-4000-8000-000000000000"
+        _request, first = self.begin()
+        self.tell(first, transaction_id=viva_id)
+        _request, again = self.begin()
+        again = self.tell(again, transaction_id=viva_id.upper())
+        self.assertEqual((again.state, again.reason), ("unknown", "transaction_id"))
+
+    def test_a_persons_decision_outlives_the_terminals_word(self):
+        for said, booked in ((True, "failed"), (False, "approved"), (True, "approved")):
+            with self.subTest(said=said, booked=booked):
+                _request, transaction = self.begin()
+                transaction = self.later(self.lose(transaction), 400)
+                self.env["viva.transaction"]._decide(
+                    transaction.id, booked, "seen on the slip", self.manager
+                )
+                transaction = self.tell(transaction, success=said, event_id=0 if said else 1003)
+                self.assertEqual((transaction.state, transaction.is_forced), (booked, True))
+                is_same = said == (booked == "approved")
+                self.assertEqual(transaction.is_contradicted, not is_same)
+                self.assertEqual(bool(self.alarms(transaction)), not is_same)
+                self.assertTrue(transaction._may_look(), "Viva is still asked")
+
+    def test_what_is_in_doubt_comes_before_what_waits_for_confirmation(self):
+        _request, doubt = self.begin()
+        doubt = self.later(self.lose(doubt), 3600)
+        _request, told = self.begin()
+        self.tell(told)
+        with patch.object(job, "MOST", 1):
+            self.assertEqual(self.env["viva.transaction"]._due_ids()[0], doubt.id)
+        self.assertNotIn(
+            told.id, self.env["viva.transaction"]._due_ids(), "it was told a moment ago"
+        )
+
+    def test_unconfirmed_without_keys_is_told_to_a_person(self):
+        _request, transaction = self.begin()
+        transaction = self.tell(transaction)
+        self.account.write({"merchant_id": False, "api_key": False})
+        self.later(transaction, 25 * 3600)
+        for _run in range(2):
+            self.run_job()
+        transaction = self.transaction(transaction.attempt)
+        self.assertEqual(self.alarms(transaction), ["Viva has not confirmed a payment"])
+
+    def test_a_cancellation_that_never_reached_the_terminal(self):
+        _request, transaction = self.begin()
+        self.lose(transaction, "gateway_silent")
+        transaction = self.amend(
+            transaction.attempt,
+            holds_terminal=True,
+            gateway_abort_wanted=True,
+            abort_asked_at=transaction.sent_at - timedelta(seconds=200),
+        )
+        self.assertTrue(transaction._may_be_live())
+        transaction = self.amend(transaction.attempt, gateway_abort_wanted=False)
+        self.assertFalse(transaction._may_be_live())
+
+    def recorded(self):
+        """A sale that was recorded, and not sent yet: (Recorded, transaction)."""
+        kept = []
+        ledger = type(self.env["viva.transaction"])
+        with patch.object(ledger, "_send", lambda model, recorded: kept.append(recorded)):
+            request, _status = self.charge()
+        return kept[0], self.transaction(request["attempt"]).sudo()
+
+    def test_a_gateway_takes_only_what_is_released(self):
+        """Before that this process looks once more whether the order was paid meanwhile."""
+        caller = MagicMock(uid=False, instance="")
+        recorded, transaction = self.recorded()
+        self.assertFalse(transaction._is_to_offer(caller))
+        with patch.object(type(transaction), "_send_by_gateway"):
+            self.ledger._send(recorded)
+        transaction.invalidate_recordset()
+        self.assertTrue(transaction._is_to_offer(caller))
+
+    def test_a_process_that_slept_calls_nothing_failed(self):
+        """The gateway may have taken it meanwhile: the row itself has its time."""
+        recorded, transaction = self.recorded()
+        self.amend(transaction.attempt, state="pending")
+        self.ledger._send(replace(recorded, at=recorded.at - 30))
+        self.assertEqual(self.transaction(transaction.attempt).state, "pending")
+
+    def test_a_till_in_another_currency(self):
+        self.account.currency_id = self.env.ref("base.RON")
+        _request, status = self.charge()
+        self.assertEqual((status["state"], status["reason"]), ("refused", "currency"))
+        self.assertIn("RON", status["message"])
 
     def test_ways_for_the_till(self):
         (way,) = self.terminal.with_user(self.cashier).viva_ways

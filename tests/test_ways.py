@@ -89,7 +89,7 @@ class TestRequests(LookupCase):
         self.assertIsInstance(request, RefundRequest)
         self.assertEqual(request.parent_transaction_id, charge["transactionId"])
         self.assertEqual(request.parent_order_code, "1234567890123456")
-        self.assertEqual(request.parent_stan, "123456")
+        self.assertEqual(request.parent_stan, transaction.stan)
 
     def test_local_hold(self):
         hold, _status = self.start("preauth", None, 5000, reference="Table 7")
