@@ -3,11 +3,14 @@ import { device } from "./viva_device";
 
 // So long the app may take to come to the front.
 const OPENING_MS = 4000;
+// So long after the request the URI that charges may be opened: the server goes by its own time.
+const OPEN_WITHIN_MS = 45000;
 
 /**
  * Payments in the app on this device: leaving for it, stopping it. What becomes of them is watched like any other.
  *
- * The URI that starts a payment is never kept longer than this page lives, and opened at most once.
+ * The URI that starts a payment is kept in this page only, for less than a minute, and opened at most once. Time is
+ * told by the clock on the wall: a page that slept in a pocket must not wake up and charge.
  */
 export class VivaApp {
     /** @param {import("./viva_till").VivaTill} till */
@@ -22,6 +25,17 @@ export class VivaApp {
         if (uri) {
             status.app = { ...status.app, uri: "" };
             attempt.appUri = uri;
+            attempt.openUntil = attempt.askedAt + OPEN_WITHIN_MS;
+            // Timers may be early by a hair.
+            setTimeout(() => this._forget(attempt), attempt.openUntil - Date.now() + 100);
+        }
+    }
+
+    /** Nobody has pressed the button in time: the payment is given up. */
+    _forget(attempt) {
+        if (attempt.appUri && Date.now() >= attempt.openUntil) {
+            attempt.appUri = "";
+            this.review(attempt);
         }
     }
 
@@ -33,6 +47,7 @@ export class VivaApp {
     }
 
     open(attempt) {
+        this._forget(attempt);
         const uri = attempt.appUri;
         attempt.appUri = "";
         if (uri) {

@@ -79,6 +79,40 @@ test("the tap has lapsed: a button opens the app, once", async () => {
     expect.verifySteps([]);
 });
 
+test("nobody opens the app in time: the payment is given up, with and without Odoo", async () => {
+    const { store, server, line } = await showLine({ isTapped: false });
+    await press(store, line);
+    await settle(44000);
+    expect(buttons()[0]).toBe("Open viva.com | Terminal");
+    await settle(2000);
+    expect(buttons()).not.toInclude("Open viva.com | Terminal");
+    expect(server.count("unopened")).toBe(1);
+    store.viva.app.open(store.viva.attemptOf(line));
+    expect.verifySteps([]);
+});
+
+test("the address that charges is forgotten although Odoo cannot be reached", async () => {
+    const { store, server, line } = await showLine({ isTapped: false });
+    await press(store, line);
+    server.faults.check = connectionLost;
+    server.faults.abort = connectionLost;
+    await settle(15 * 60 * 1000);
+    expect(buttons()).not.toInclude("Open viva.com | Terminal");
+    store.viva.app.open(store.viva.attemptOf(line));
+    expect.verifySteps([]);
+});
+
+test("a page that slept does not charge when it wakes up", async () => {
+    const { store, line } = await showLine({ isTapped: false });
+    await press(store, line);
+    const attempt = store.viva.attemptOf(line);
+    attempt.openUntil = Date.now(); // its timers stood still
+    await click('[data-app="open"]');
+    await settle();
+    expect.verifySteps([]);
+    expect(attempt.appUri).toBe("");
+});
+
 test("the URI that starts a payment is kept nowhere but in this page's memory", async () => {
     const { store, line } = await showLine({ isTapped: false });
     const { attempt } = await press(store, line);
