@@ -15,6 +15,7 @@ from .errors import (
     NotFound,
     PermissionDenied,
     ServerFault,
+    TooLate,
     Unavailable,
     Unreachable,
     VivaError,
@@ -25,6 +26,7 @@ from .transport import (
     ConnectFailed,
     HttpRequest,
     HttpResponse,
+    NotInTime,
     ResponseLost,
     Transport,
     WrongCertificate,
@@ -50,6 +52,7 @@ def exchange(transport: Transport, request: HttpRequest, peer: str = "Viva") -> 
 
     :param peer: who is asked, for the words of an error
     :raises WrongDevice: nothing was sent; another device answers at the address
+    :raises TooLate: nothing was sent
     :raises Unreachable: nothing was sent
     :raises AnswerLost: something may have been sent
     """
@@ -57,6 +60,8 @@ def exchange(transport: Transport, request: HttpRequest, peer: str = "Viva") -> 
         return transport.send(request)
     except WrongCertificate as error:
         raise WrongDevice(f"{peer} is not who answers.", detail=str(error)) from error
+    except NotInTime as error:
+        raise TooLate(f"{peer} was reached too late; nothing was sent.") from error
     except ConnectFailed as error:
         raise Unreachable(f"{peer} cannot be reached.", detail=str(error)) from error
     except ResponseLost as error:

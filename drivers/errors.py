@@ -130,6 +130,10 @@ class Unreachable(RetryableError):
     """No connection: name not resolved, refused, timed out, certificate not accepted."""
 
 
+class TooLate(RetryableError):
+    """The order was not valid any more at the moment at which its first byte would have been sent."""
+
+
 class Unavailable(RetryableError):
     """Viva answered that it cannot take the request now, or its login service is down."""
 

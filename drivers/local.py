@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
@@ -195,6 +195,7 @@ class LocalDriver:
     :param connect_timeout: seconds
     :param read_timeout: seconds for the whole answer to a read or an abort
     :param start_timeout: seconds for the whole answer to a start
+    :param may_send: asked right before the first byte of a start
     """
 
     def __init__(
@@ -207,6 +208,7 @@ class LocalDriver:
         connect_timeout: float = 2.0,
         read_timeout: float = 5.0,
         start_timeout: float = 10.0,
+        may_send: Callable[[], bool] | None = None,
     ) -> None:
         if capture_link not in ("transaction_id", "parent_session_id"):
             raise ValueError(f"{capture_link!r} is not a way to name a preauth.")
@@ -217,6 +219,7 @@ class LocalDriver:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._start_timeout = start_timeout
+        self._may_send = may_send
 
     @property
     def capabilities(self) -> Capabilities:
@@ -231,6 +234,7 @@ class LocalDriver:
         :raises NotPossible: nothing was sent: the switch is off, or the original has no name that
             this protocol understands
         :raises WrongDevice: nothing was sent
+        :raises TooLate: ``may_send`` has said no; nothing was sent
         :raises Busy: another operation runs on the terminal; nothing was started
         :raises BadRequest: the terminal did not look at it, or it was not even sent (a currency
             that Viva does not list, a passenger that is none); nothing was started
@@ -238,7 +242,7 @@ class LocalDriver:
             10 seconds, it most likely never was (section 5.3)
         """
         name, body = self._body(request)
-        response = self._call("POST", PATHS[name], body, self._start_timeout)
+        response = self._call("POST", PATHS[name], body, self._start_timeout, self._may_send)
         meaning = decide("start", response.status, json_of(response))
         if meaning is Meaning.BUSY:
             raise _error(Busy, "The terminal is working on something else.", response)
@@ -345,6 +349,7 @@ class LocalDriver:
         path: str,
         body: Mapping[str, Any] | None = None,
         timeout: float | None = None,
+        may_send: Callable[[], bool] | None = None,
     ) -> HttpResponse:
         return exchange(
             self._transport,
@@ -354,6 +359,7 @@ class LocalDriver:
                 json=body,
                 connect_timeout=self._connect_timeout,
                 read_timeout=timeout or self._read_timeout,
+                may_send=may_send,
             ),
             _PEER,
         )

@@ -34,6 +34,7 @@ from .errors import (
     NotFound,
     NotPossible,
     PermissionDenied,
+    TooLate,
     Unreachable,
     VivaError,
     WrongDevice,
@@ -289,6 +290,7 @@ ANSWER_FIELDS: tuple[str, ...] = (
     "dccExchangeDateOfRate", "eftTid",
 )  # fmt: skip
 _AMOUNT = ANSWER_FIELDS.index("amount")
+_RESP_CODE = ANSWER_FIELDS.index("respCode")
 _EFT_TID = ANSWER_FIELDS.index("eftTid")
 _TID_WIDTH = 12
 _MOST_EXTRAS = 64
@@ -491,6 +493,7 @@ class _Session:
     connection: socket.socket | None = None
     reader: FrameReader = field(default_factory=FrameReader)
     deadline: float = 0.0
+    sent_at: float = 0.0
     heard_at: float = 0.0
     frames: int = 0
     outcome: Outcome | None = None
@@ -551,6 +554,9 @@ class TcpDriver:
         connection is closed, which a Paydroid takes for an abort
     :param poll: seconds that :meth:`read` waits for something to come, at most 1
     :param fiscal: send :data:`FISCAL_FIELDS`, whose place is UNVERIFIED
+    :param may_send: asked right before the first byte of a request
+    :param quickest: seconds that a payment takes at least. What ends before was not ours: an answer
+        names no request, and a terminal may still owe that of a connection that broke (UNVERIFIED)
     """
 
     def __init__(
@@ -566,6 +572,8 @@ class TcpDriver:
         answer_timeout: float = 180.0,
         poll: float = 0.5,
         fiscal: bool = False,
+        may_send: Callable[[], bool] | None = None,
+        quickest: float = 0.0,
         opener: Opener | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -585,6 +593,8 @@ class TcpDriver:
         self._answer_timeout = answer_timeout
         self._poll = min(poll, 1.0)
         self._fiscal = fiscal
+        self._may_send = may_send
+        self._quickest = quickest
         self._opener = opener or open_connection
         self._clock = clock
         self._lock = threading.Lock()
@@ -614,6 +624,7 @@ class TcpDriver:
         :raises AlreadyUsed: this object has sent this session id before
         :raises Busy: another operation is under way, here or on the terminal; nothing was sent
         :raises WrongDevice: what is at the address greets in another way; nothing was sent
+        :raises TooLate: ``may_send`` has said no; nothing was sent
         :raises Unreachable: no connection, or it was gone before the first byte was sent
         :raises AnswerLost: the connection broke while the request was sent
         """
@@ -708,9 +719,11 @@ class TcpDriver:
     def _send(self, session: _Session, message: bytes) -> None:
         connection = session.connection
         assert connection is not None
+        if self._may_send is not None and not self._may_send():
+            raise TooLate("The terminal was ready too late; nothing was sent.")
         now = self._clock()
         session.deadline = now + self._answer_timeout
-        session.heard_at = now
+        session.heard_at = session.sent_at = now
         sent = 0
         try:
             connection.settimeout(self._connect_timeout)
@@ -785,6 +798,7 @@ class TcpDriver:
             return
         session.frames += len(found)
         finals = [fields for fields in found if is_final(fields)]
+        finals = [fields for fields in finals if not self._is_too_quick(session, fields)]
         if finals:
             outcome = session.parse(finals[0])
             if any(fields != finals[0] for fields in finals):
@@ -793,13 +807,22 @@ class TcpDriver:
         elif session.frames > _MOST_FRAMES:
             self._lose(session, "connection_lost", "The terminal does not stop talking.")
 
+    def _is_too_quick(self, session: _Session, fields: Fields) -> bool:
+        """No card is read so fast: the end of another payment, that the terminal still owed.
+
+        If it was ours all the same, no other comes, and Viva's book tells. (KO comes at once, from
+        a terminal that sleeps.)
+        """
+        quick = session.heard_at - session.sent_at < self._quickest
+        return quick and fields[_RESP_CODE : _RESP_CODE + 1] != ("KO",)
+
     def _end_short(self, session: _Session, *, patient: bool = False) -> bool:
         """End with an answer that is shorter than announced, if it has what is needed.
 
         :param patient: more may come; a yes whose terminal is not told yet is waited for
         """
         fields = session.reader.cut_short()
-        if fields is None or not is_final(fields):
+        if fields is None or not is_final(fields) or self._is_too_quick(session, fields):
             return False
         outcome = session.parse(fields, cut_short=True)
         if patient and outcome.success is not False and not outcome.terminal_id:

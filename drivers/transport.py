@@ -22,7 +22,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -47,6 +47,10 @@ class WrongCertificate(ConnectFailed):
     """The device at the address has another certificate than the one that was confirmed."""
 
 
+class NotInTime(ConnectFailed):
+    """There was a connection, but ``may_send`` has said no; nothing was sent."""
+
+
 class ResponseLost(Exception):
     """Something may have been sent, and there is no answer that can be used."""
 
@@ -62,6 +66,8 @@ class HttpRequest:
     :param basic: user and password of HTTP Basic
     :param connect_timeout: for each address of the host
     :param read_timeout: for the whole answer, headers and body
+    :param may_send: asked by :class:`DirectTransport` when the connection stands, right before the
+        first byte; the program may have been frozen until then
     """
 
     method: str
@@ -73,6 +79,7 @@ class HttpRequest:
     basic: tuple[str, str] | None = field(default=None, repr=False)
     connect_timeout: float = 2.0
     read_timeout: float = 3.0
+    may_send: Callable[[], bool] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -205,6 +212,8 @@ class DirectTransport:
             try:
                 connection.connect()
                 self._secure(connection, address.hostname)
+                if request.may_send is not None and not request.may_send():
+                    raise NotInTime("The order is not valid any more.")
             except BaseException:
                 connection.close()
                 raise

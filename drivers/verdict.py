@@ -215,7 +215,9 @@ def _judge_yes(asked: Asked, outcome: Outcome) -> Verdict:
     if asked.operation is Operation.SALE and outcome.preauth is True:
         return _differs("type")
     offline = outcome.offline and asked.operation is Operation.SALE and not outcome.transaction_id
-    if not (outcome.transaction_id or offline or "transaction_id" in asked.untold):
+    # Without Viva's id something else has to tell this payment from the one before.
+    known_by = outcome.rrn or outcome.stan if "transaction_id" in asked.untold else ""
+    if not (outcome.transaction_id or offline or known_by):
         return _differs("answer")
     if outcome.event_id not in (None, 0) or outcome.abort_success:
         return _differs("answer")

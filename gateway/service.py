@@ -30,6 +30,8 @@ from .viva import drivers, wire
 
 #: Reports in one call, and their characters; Odoo takes 200, and 512 KiB.
 MOST_REPORTS, MOST_CHARACTERS = 100, 300_000
+#: Odoo takes no more, and a call that is too large would keep everything else from arriving.
+MOST_FOUND = 100
 #: Without the websocket: seconds between calls while a payment runs, and for how long after it.
 BUSY_S, BUSY_FOR_S = 2.0, 600.0
 #: Bounds of what Odoo may say about the time between two calls.
@@ -425,7 +427,7 @@ class _Scan:
         return {
             "id": self.number,
             "done": self._done,
-            "found": [item.as_json() for item in self._found],
+            "found": [item.as_json() for item in self._found[:MOST_FOUND]],
         }
 
 

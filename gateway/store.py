@@ -352,6 +352,15 @@ class Store:
             for name, viva_id, request, state, at, until, boot, aborted in rows
         ]
 
+    def outcomes(self, viva_id: str, most: int) -> list[dict[str, Any]]:
+        """Return the last answers of one terminal, newest first."""
+        rows = self._all(
+            "SELECT data FROM session WHERE viva_id = ? AND kind = 'outcome' "
+            "ORDER BY rowid DESC LIMIT ?",
+            *(viva_id, most),
+        )
+        return [json.loads(row[0]) for row in rows]
+
     def waiting(self, session_id: str, kind: str = "") -> bool:
         """Does a report of this session, of this kind if one is named, wait to be confirmed?"""
         query = "SELECT 1 FROM report WHERE session_id = ? AND ? IN ('', kind) LIMIT 1"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from . import clock
 from .viva import drivers, local, tcp, transport
 
 #: The device has that long for its answer; what comes later is still taken, see :mod:`work`.
@@ -16,6 +17,8 @@ CONNECT_S = 2.0
 READ_S = 3.0
 #: How long one read of the TCP driver waits: the thread has other things to do.
 POLL_S = 0.2
+#: No payment on a TCP terminal has ended sooner than that after it was asked for.
+QUICKEST_S = 1.0
 
 _SHOP = [
     ipaddress.ip_network(network)
@@ -122,8 +125,10 @@ def _is_of_a_shop(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return any(ip in network for network in _SHOP) and ip not in _CLOUD
 
 
-def driver(terminal: Terminal) -> drivers.TerminalDriver:
+def driver(terminal: Terminal, may_send: Callable[[], bool]) -> drivers.TerminalDriver:
     """Return the driver of a terminal. Nothing is sent.
+
+    :param may_send: asked right before the first byte of a start
 
     :raises drivers.DefiniteError: it must not be touched
     :raises drivers.RetryableError: its name is not known
@@ -139,6 +144,11 @@ def driver(terminal: Terminal) -> drivers.TerminalDriver:
             connect_timeout=CONNECT_S,
             answer_timeout=ANSWER_S,
             poll=POLL_S,
+            may_send=may_send,
+            quickest=0.0
+            if terminal.loopback
+            else QUICKEST_S,  # a simulator's customer has no hands
+            clock=clock.now,
         )
     if terminal.pinned and not terminal.fingerprint:
         raise drivers.BadRequest(
@@ -155,4 +165,5 @@ def driver(terminal: Terminal) -> drivers.TerminalDriver:
         capture_link=cast("Literal['transaction_id', 'parent_session_id']", terminal.capture_link),
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
+        may_send=may_send,
     )

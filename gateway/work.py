@@ -34,18 +34,21 @@ QUICK_FOR_S = 5.0
 #: Seconds after which we do not know any more, and after which nobody asks any more.
 DEADLINE_S = terminals.ANSWER_S
 LATE_S = 15 * 60.0
-#: Seconds for which a reachable terminal has to say "no such session" to be believed.
+#: Seconds for which a reachable terminal has to say "no such session" before we give up waiting.
 UNHEARD_S = 10.0
-#: And it has to say so soon after the start: later it may have been started anew and forgotten.
-FRESH_S = 30.0
+#: What counts as the age of a session when the machine was restarted since: nobody knows.
+UNKNOWN_AGE_S = 30.0
 #: An aborted session leaves the terminal after that, whatever it says (Odoo waits 150 s).
 ABORTED_S = 140.0
+#: Answers of a TCP terminal with which a new one is compared.
+REMEMBERED_ANSWERS = 200
+_NUMBERS = ("rrn", "stan", "authorisation_code")
 #: Seconds between looks at an idle terminal. A TCP terminal has one connection: rarely.
 LOOK_S = {"local": 60.0, "tcp": 600.0}
 #: After a disk that is full, or a defect.
 PAUSE_S = 1.0
 
-Make = Callable[[Terminal], drivers.TerminalDriver]
+Make = Callable[[Terminal, Callable[[], bool]], drivers.TerminalDriver]
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,6 @@ class _Watch:
     sure: bool = False
     next_at: float = 0.0
     lost: bool = False
-    fresh: bool = True
     missing_since: float | None = None
     wait: float = 2.0
     aborted_at: float | None = None
@@ -113,6 +115,7 @@ class Worker(threading.Thread):
         self._terminal: Terminal | None = None
         self._driver: drivers.TerminalDriver | None = None
         self._look_at = 0.0
+        self._until = 0.0
         self._dropped: set[str] = set()
         self._stopping = threading.Event()
 
@@ -216,10 +219,14 @@ class Worker(threading.Thread):
         if self._terminal is None:
             raise drivers.NotFound("Odoo does not list this terminal for this gateway any more.")
         if not self._terminal.recalls:
-            return self._make(self._terminal)
+            return self._make(self._terminal, self._may_send)
         if self._driver is None:
-            self._driver = self._make(self._terminal)
+            self._driver = self._make(self._terminal, self._may_send)
         return self._driver
+
+    def _may_send(self) -> bool:
+        """Is what is being started still wanted? A lid that was closed meanwhile counts, too."""
+        return clock.now() <= self._until
 
     def _note(
         self, reached: bool | None, words: str = "", tid: str = "", fingerprint: str = ""
@@ -300,6 +307,7 @@ class Worker(threading.Thread):
         self._news()
         get().info("Terminal %s: %s is started.", self.viva_id, session_id)
         began, taken = clock.now(), False
+        self._until = session.until
         try:
             driver.start(request)
             taken = True
@@ -394,13 +402,12 @@ class Worker(threading.Thread):
                 self._journal.lost(session_id, "restarted", final=True)
             return self._news()
         now = clock.now()
-        age = now - session.at if session.same_boot else FRESH_S
+        age = now - session.at if session.same_boot else UNKNOWN_AGE_S
         watch = _Watch(
             *(session_id, "", None, now - age),
             deadline=now + max(30.0, DEADLINE_S - age),
             sure=session.state != store.STARTED,
             lost=session.state == store.LOST,
-            fresh=session.same_boot,
             aborted_at=now - age if session.aborted else None,
         )
         if not session.same_boot:
@@ -456,6 +463,10 @@ class Worker(threading.Thread):
             self._news()
 
     def _finish(self, watch: _Watch, answer: drivers.Outcome) -> None:
+        if watch.driver is not None and answer.success and self._was_told_before(answer):
+            words = "Terminal %s repeats the answer of an earlier payment for %s."
+            get().warning(words, self.viva_id, watch.session_id)
+            answer = replace(answer, success=None)
         self._journal.outcome(watch.session_id, wire.answer_to_json(answer))
         self._drop(watch)
         told = answer.terminal_id or answer.tid
@@ -466,6 +477,14 @@ class Worker(threading.Thread):
         get().info("Terminal %s: %s has ended.", self.viva_id, watch.session_id)
         self._news()
 
+    def _was_told_before(self, answer: drivers.Outcome) -> bool:
+        """An answer by TCP names no request: by its numbers it is known as that of another one."""
+        told = {name: getattr(answer, name) for name in _NUMBERS}
+        return any(told.values()) and any(
+            {name: earlier.get(name) for name in _NUMBERS} == told
+            for earlier in self._journal.outcomes(self.viva_id, REMEMBERED_ANSWERS)
+        )
+
     def _missing(self, watch: _Watch) -> None:
         """The terminal answers and does not know the session (section 5.3)."""
         now = clock.now()
@@ -473,12 +492,13 @@ class Worker(threading.Thread):
             watch.missing_since = now
         if now - watch.missing_since < UNHEARD_S or watch.lost:
             return None
-        if watch.sure or not watch.fresh or watch.missing_since > watch.began + FRESH_S:
-            # It knew it once, or may have: an app that was restarted forgets. Nobody can tell.
-            return self._lose(watch, "session_lost", final=False)
-        words = "The terminal did not get the request: it answers, and does not know the payment."
-        self._refuse(watch.session_id, drivers.Unreachable(words))
-        return self._drop(watch)
+        # Never a *no*, even if it never said that it has it: the request left us, and an app that
+        # was restarted has forgotten it, or lists it late; the customer may have paid. What is a
+        # *no* needs no waiting: no connection, a refusal, another device were told at once. So
+        # only a request whose answer broke off comes here, and after ten seconds the till hears
+        # "unknown" and Viva's list is asked. The terminal is free for the next one, and what it
+        # still tells about this one is told.
+        return self._lose(watch, "session_lost", final=False)
 
     def _quiet(self, watch: _Watch, error: Exception) -> None:
         watch.missing_since = None

@@ -453,7 +453,14 @@ class Device(_Server):
 
 
 class TcpDevice(SocketServer):
-    """A terminal of the TCP/IP protocol: greets, takes a sale, answers when ``release`` is set."""
+    """A terminal of the TCP/IP protocol: greets, takes a sale, answers when ``release`` is set.
+
+    :ivar counts: each answer has numbers of its own; else it is always the same one
+    :ivar greeting_s: seconds until it greets
+    """
+
+    counts = True
+    greeting_s = 0.0
 
     def __init__(self, tid="16000010"):
         self.tid = tid
@@ -463,18 +470,20 @@ class TcpDevice(SocketServer):
         super().__init__(self._talk)
 
     def _talk(self, line, number):
+        time.sleep(self.greeting_s)
         line.sendall(b"0014|810|00|000032")
         head = line.recv(4, socket.MSG_WAITALL)
         if not head:
             return  # only a look
         fields = line.recv(int(head), socket.MSG_WAITALL).decode().split("|")
         self.charges.append(fields[4])
+        stan = f"{122 + len(self.charges):06d}" if self.counts else "000123"
         while not self.release.wait(0.02):
             if self.finished.is_set():
                 return
         fields = [
-            *("000065", "210", "00", "00", "Contactless/None~RRN:432910000123", "VISA"),
-            *("400000******0002", "000123", "181644", "000001", fields[5], "1010"),
+            *("000065", "210", "00", "00", f"Contactless/None~RRN:432910{stan}", "VISA"),
+            *("400000******0002", stan, "181644", "000001", fields[5], "1010"),
             *("00", "00", "00", "00", "00", "00", f"{self.tid:>12}"),
         ]
         body = "".join("|" + field for field in fields)

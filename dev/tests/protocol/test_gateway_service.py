@@ -19,10 +19,11 @@ from gateway_doubles import (
     until,
 )
 
-from gateway import http, scan, service, work
+from gateway import clock, http, scan, service, work
 from gateway.config import Config
 from gateway.problems import Problem
 from gateway.store import Store
+from gateway.viva import transport
 
 
 @pytest.fixture(autouse=True)
@@ -648,7 +649,7 @@ def test_no_answer_to_the_start(gateway, odoo, device, when, charged):
     device.drop_post = when
     request = sale()
     odoo.order(request)
-    kind = "outcome" if charged else "refused"
+    kind = "outcome" if charged else "lost"  # a terminal that is restarted says the same
     odoo.wait(request["session_id"], kind)
     assert bool(device.charges) is charged
     assert len(device.posts) == 1
@@ -714,6 +715,37 @@ def test_tcp_sale(gateway, odoo):
     assert (outcome["success"], outcome["amount"], outcome["rrn"]) == (True, 2550, "432910000123")
     assert device.charges == [REFERENCE]
     assert odoo.kinds(request["session_id"]) == ["received", "started", "accepted", "outcome"]
+
+
+def test_tcp_tells_the_same_answer_twice(odoo, tmp_path):
+    """It names no request: the end of the payment before would be that of any other one."""
+    with TcpDevice() as terminal:
+        terminal.counts = False
+        odoo.terminals = [terminal.entry()]
+        told = []
+        for _ in range(2):
+            with Running(tmp_path):  # the journal remembers it
+                until(lambda: odoo.seen.get(TERMINAL, {}).get("reached"))
+                request = sale(merchant_reference=REFERENCE)
+                odoo.order(request)
+                told.append(odoo.wait(request["session_id"], "outcome")["success"])
+        assert told == [True, None]
+
+
+def test_asleep_while_it_connects(gateway, odoo, device, monkeypatch):
+    """The connection stands, and the order is older than it may be: not a byte of it is sent."""
+    request, now, slept = sale(), clock.now, []
+
+    def secure(self, connection, host):
+        known = gateway.service._journal.session(request["session_id"])
+        if known is not None and known.state == "started":
+            slept.append(monkeypatch.setattr(clock, "now", lambda: now() + 60))
+
+    monkeypatch.setattr(transport.DirectTransport, "_secure", secure)
+    odoo.order(request)
+    assert odoo.wait(request["session_id"], "refused")["error"] == "TooLate"
+    assert slept
+    assert not device.posts
 
 
 def test_tcp_connection_breaks(gateway, odoo):

@@ -34,6 +34,7 @@ from drivers import (
     Pending,
     PermissionDenied,
     SessionMissing,
+    TooLate,
     Unreachable,
     WrongDevice,
     judge,
@@ -706,3 +707,36 @@ def test_fiscal_data_reaches_the_terminal_byte_for_byte():
     assert REFERENCE.encode() in expected and expected.endswith(
         b"|ecr_default|999|A1B2;;20250314102231;2550;2056;2400;2550;16000010|MEUCIQ+/a1=="
     )
+
+
+@pytest.mark.parametrize("greeting", [[READY], []])
+@pytest.mark.parametrize("stale", [APPROVED, DECLINED, APPROVED[:-14]], ids=["yes", "no", "short"])
+def test_an_end_that_comes_too_soon_is_that_of_another_payment(greeting, stale):
+    """The terminal owed it to a connection that broke; what comes after it is ours."""
+    mode = "wait" if greeting else "send_first"
+    parts = [*greeting, "request", stale]
+    if stale in (APPROVED, DECLINED):
+        outcome = played(*parts, 0.5, DECLINED, SILENT, ready_mode=mode, quickest=0.4)
+        assert outcome.success is False
+    with Terminal(*parts) as terminal:  # it closes: nothing of ours has come
+        driver = connect(terminal, ready_mode=mode, quickest=0.4)
+        driver.start(sale())
+        with pytest.raises(AnswerLost):
+            final(driver)
+
+
+def test_a_terminal_that_sleeps_says_so_at_once():
+    asleep = DECLINED.replace(b"|51|", b"|KO|")
+    assert asleep != DECLINED or b"|KO|" in DECLINED
+    assert played("request", asleep, SILENT, ready_mode="send_first", quickest=0.4).success is False
+
+
+def test_not_sent_when_it_is_too_late():
+    answers = [False, True]
+    with Terminal(READY, "request", APPROVED, SILENT) as terminal:
+        driver = connect(terminal, may_send=lambda: answers.pop(0))
+        with pytest.raises(TooLate):
+            driver.start(sale())
+        assert isinstance(driver.start(sale()), Accepted), "as good as new"
+        assert final(driver).success is True
+    assert [bytes(heard) for heard in terminal.heard] == [b"", REQUEST]

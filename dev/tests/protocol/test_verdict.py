@@ -748,3 +748,11 @@ def test_a_row_that_only_its_id_ties_to_us_is_not_older_than_the_request():
     old = replace(unnamed, created_at=sent_at - timedelta(days=90))
     ours = replace(ROW, transaction_id="another", created_at=sent_at)
     assert judge_entries(asked, [old, ours]).transaction_id == "another"
+
+
+@pytest.mark.parametrize(("rrn", "stan"), [("432910000123", ""), ("", "000123"), ("", "")])
+def test_without_vivas_id_something_tells_a_payment_from_the_one_before(rrn, stan):
+    outcome = replace(parse_session({**PAID, "transactionId": None}), rrn=rrn, stan=stan)
+    verdict = judge(replace(ASKED, untold=CAPABILITIES_OF["tcp"].untold), outcome)
+    assert (verdict.state == "approved") is bool(rrn or stan)
+    assert verdict.reason == ("" if rrn or stan else "answer")
