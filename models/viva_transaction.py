@@ -256,9 +256,6 @@ class VivaTransaction(models.Model):
     offered_at = fields.Datetime(
         readonly=True, copy=False, help="When the gateway or the app was given the request."
     )
-    is_released = fields.Boolean(
-        readonly=True, copy=False, help="Nothing stands in its way any more: a gateway may take it."
-    )
     looked_at = fields.Datetime(
         readonly=True, copy=False, help="When Viva's list was read for it the last time."
     )

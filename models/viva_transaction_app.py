@@ -243,6 +243,10 @@ class VivaTransaction(models.Model):
             return said["code"] == ABORTED and bool(self.abort_asked_at)
         return said["kind"] == ""
 
+    def _is_app_time_over(self):
+        """Whether Viva would list by now what was paid, though the app was opened at the last moment."""
+        return self._age() > API_MISSING_AFTER + OPEN_WITHIN
+
     def _is_app_done(self):
         """Whether the app itself says that this operation has ended without success."""
         return (self.app_answer or {}).get("status") == "fail"
@@ -266,7 +270,7 @@ class VivaTransaction(models.Model):
         elif said.get("status") == "fail" and complete and self.app_told_at <= began:
             state, reason = app.AppAnswer(code=said.get("code")).words
             self._give_up(state, reason, said.get("message") or "")
-        elif complete and self._age() > API_MISSING_AFTER:
+        elif complete and self._is_app_time_over():
             self._give_up("failed", "app_never_paid", "")
         else:
             self._doubt("no_callback")

@@ -352,7 +352,7 @@ class VivaTransaction(models.Model):
             # An attempt of the same request that failed before is listed already, the success not yet.
             return False
         if self.protocol == APP:
-            return self._is_app_done() or self._age() > API_MISSING_AFTER
+            return self._is_app_done() or self._is_app_time_over()
         return self._age() > LAN_ENDS
 
     def _is_said_to_have_succeeded(self):

@@ -9,8 +9,8 @@ from ..drivers import exponent, to_minor
 from .ledger import in_ledger, own_cursor
 from .viva_transaction import GIVES_BACK, PAYS, TAKES_MONEY
 from .viva_transaction_api import API_MISSING_AFTER
-from .viva_transaction_record import TERMINAL_FREE_AFTER_ABORT
-from .ways import LAN
+from .viva_transaction_record import TERMINAL_FREE_AFTER_ABORT, TERMINAL_FREE_AFTER_START
+from .ways import APP, LAN
 
 MANAGER = "viva_payments.group_viva_manager"
 _UUID = re.compile(r"[0-9a-zA-Z-]{8,64}")
@@ -201,6 +201,14 @@ class VivaTransaction(models.Model):
                 raise UserError(env._("This payment needs no decision: %s", transaction.message))
             if state == "failed" and transaction.via == "api":
                 transaction._refuse_hasty_no()
+            if state == "failed" and transaction.protocol == APP and transaction._may_be_live():
+                raise UserError(
+                    env._(
+                        "The app may still be open and ask for the card. %s seconds after it was asked for it can be "
+                        "marked as not charged.",
+                        TERMINAL_FREE_AFTER_START,
+                    )
+                )
             if state == "failed" and transaction._may_be_live():
                 raise UserError(
                     env._(
@@ -240,6 +248,9 @@ class VivaTransaction(models.Model):
 
     def _may_be_live(self):
         """Whether the request may still be on the terminal: no end is known, nor was it cancelled long ago."""
+        if self.protocol == APP:
+            # The app holds no terminal that Odoo could give to others, but it may still be open.
+            return not self._is_app_done() and not self._has_surely_lapsed()
         return self.holds_terminal and not self._has_surely_lapsed()
 
     def _may_decide(self):

@@ -310,10 +310,11 @@ class VivaTransaction(models.Model):
     def _has_surely_lapsed(self):
         """Whether it was cancelled so long ago (or, where that is impossible, begun) that no terminal shows it."""
         limit = fields.Datetime.now() - timedelta(seconds=TERMINAL_FREE_AFTER_ABORT)
-        # A cancellation that the gateway has not passed on (or that was refused) cancels nothing.
-        is_passed_on = self.protocol not in LAN or not (
-            self.gateway_abort_wanted or self.abort_refused
-        )
-        if self.abort_asked_at and self.abort_asked_at < limit and is_passed_on:
+        # Of a terminal in the shop it counts from when the gateway has passed it on: before it cancels nothing.
+        # Whether the app was told nobody knows.
+        cancelled_at = False if self.protocol == APP else self.abort_asked_at
+        if self.protocol in LAN:
+            cancelled_at = self.gateway_abort_at
+        if cancelled_at and cancelled_at < limit:
             return True
         return not self._is_by_cloud() and self._age() > TERMINAL_FREE_AFTER_START

@@ -98,8 +98,7 @@ class VivaTransaction(models.Model):
         """
         protocol = recorded.values.get("protocol")
         if protocol in LAN:
-            # The row is the message: a gateway takes it within its own time, or never.
-            self._release(recorded.id)
+            # The row itself is the message: released now, a gateway takes it within its own time, or never.
             return self._send_by_gateway(recorded)
         if time.time() - recorded.at > SEND_WITHIN:
             # This process was asleep: the attempt may have been given up meanwhile, the customer gone.
@@ -140,17 +139,6 @@ class VivaTransaction(models.Model):
                     return self._settle_error(recorded.id, error, "unknown", "no_answer")
                 return self._settle_error(recorded.id, error, "failed", self._reason_of(error))
             return self._settle_accepted(recorded, accepted.correlation_id)
-
-    @api.model
-    def _release(self, transaction_id):
-        """From now on a gateway may take it: what was to be looked at after the recording was looked at."""
-
-        def work(env):
-            transaction = env["viva.transaction"].browse(transaction_id)._lock()
-            if transaction.state == "sent":
-                transaction.write({"is_released": True})
-
-        in_ledger(self.env, work)
 
     @staticmethod
     def _reason_of(error):

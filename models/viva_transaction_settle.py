@@ -55,10 +55,7 @@ class VivaTransaction(models.Model):
             verdict, outcome = transaction._weigh(answer, listed)
             if verdict is None:
                 return transaction._settle_nothing(answer)
-            if word == "gateway" and transaction.is_forced:
-                transaction._hear_of_decided(verdict, outcome)
-                return False
-            if word == "gateway" and transaction.state == "approved":
+            if word == "gateway" and transaction.state == "approved" and not transaction.is_forced:
                 transaction._hear_again(verdict, outcome)
                 return False
             transaction._settle_verdict(verdict, outcome, word)
@@ -127,6 +124,9 @@ class VivaTransaction(models.Model):
             self._contradict_word(verdict.reason or verdict.message_code, outcome)
 
     def _settle_verdict(self, verdict, outcome, word):
+        if word == "gateway" and self.is_forced:
+            self._hear_of_decided(verdict, outcome)
+            return
         state, reason = verdict.state, verdict.reason or verdict.message_code
         if state == "approved" and self._is_taken(outcome.transaction_id):
             state, reason = "unknown", "transaction_id"

@@ -62,9 +62,6 @@ class VivaTransaction(models.Model):
             choices.append(self._choice("api", by_api, self._refusal_of_api()))
         return choices
 
-    def _is_to_offer(self, caller):
-        return self.is_released and super()._is_to_offer(caller)
-
     @api.model
     def _obstacle_in_office(self, protocol):
         """The app opens on the device of whoever asks: not on a desk of the back office."""

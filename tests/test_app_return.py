@@ -8,7 +8,7 @@ from unittest.mock import MagicMock, patch
 from urllib.parse import parse_qs, urlsplit
 
 from odoo import Command
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user
 
 from ..controllers.app_return import MAX_QUERY
@@ -573,6 +573,15 @@ class TestApp(AppCase):
         self.assertEqual((status["state"], status["reason"]), ("unknown", "app_unconfirmed"))
         _request, refused = self.charge(order, protocol="app_to_app")
         self.assertEqual(refused["reason"], "order_open")
+
+    def test_a_manager_does_not_decide_while_the_app_may_be_open(self):
+        request, _status = self.begin()
+        self.assertEqual(self.look(request["attempt"], 200)["state"], "unknown")
+        transaction = self.transaction(request["attempt"])
+        with self.assertRaises(UserError):
+            self.ledger._decide(transaction.id, "failed", "not paid", self.manager)
+        self.later(request["attempt"], 200)
+        self.ledger._decide(transaction.id, "failed", "not paid", self.manager)
 
     def test_a_declined_card_is_no_end_while_the_app_asks_on(self):
         request, status = self.begin()

@@ -598,11 +598,12 @@ class TestLookup(LookupCase):
         transaction = self.amend(
             transaction.attempt,
             holds_terminal=True,
-            gateway_abort_wanted=True,
             abort_asked_at=transaction.sent_at - timedelta(seconds=200),
         )
         self.assertTrue(transaction._may_be_live())
-        transaction = self.amend(transaction.attempt, gateway_abort_wanted=False)
+        transaction = self.amend(
+            transaction.attempt, gateway_abort_at=transaction.sent_at - timedelta(seconds=200)
+        )
         self.assertFalse(transaction._may_be_live())
 
     def recorded(self):
@@ -616,10 +617,9 @@ class TestLookup(LookupCase):
     def test_a_gateway_takes_only_what_is_released(self):
         """Before that this process looks once more whether the order was paid meanwhile."""
         caller = MagicMock(uid=False, instance="")
-        recorded, transaction = self.recorded()
+        _recorded, transaction = self.recorded()
         self.assertFalse(transaction._is_to_offer(caller))
-        with patch.object(type(transaction), "_send_by_gateway"):
-            self.ledger._send(recorded)
+        self.amend(transaction.attempt, gateway_released=True)
         transaction.invalidate_recordset()
         self.assertTrue(transaction._is_to_offer(caller))
 
