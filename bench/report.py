@@ -10,12 +10,15 @@ HEADINGS = ("figure", "ours", "pos_viva_com", "ratio", "goal")
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value of both sides; ``goal`` says what was asked for, ``met`` whether it is so."""
+    """One measured value of both sides; ``goal`` says what was asked for, ``met`` whether it is so.
+
+    ``peer`` is None where pos_viva_com has nothing of the kind.
+    """
 
     name: str
     unit: str
     ours: float
-    peer: float
+    peer: float | None = None
     goal: str = ""
     met: bool = True
 
@@ -36,7 +39,9 @@ class Figure:
         return name, number(self.ours), number(self.peer), self.ratio, goal
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:.1f}" if abs(value) < 100 and value % 1 else f"{value:.0f}"
 
 

@@ -291,7 +291,10 @@ class Gateway(Server):
     def words(self, *command: str) -> list[str]:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "gateway.ini"
-        config.write_text(f"[gateway]\nodoo = {self.url}\nstate = {self.folder}\n")
+        # A search for terminals shall not reach into the network of this machine.
+        settings = {"odoo": self.url, "state": self.folder, "networks": "127.0.0.1/32"}
+        lines = [f"{name} = {value}" for name, value in settings.items()]
+        config.write_text("\n".join(["[gateway]", *lines, ""]))
         return [str(self.environment.python), "-m", "gateway", "--config", str(config), *command]
 
     def command(self) -> list[str]:

@@ -10,11 +10,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helper modules beside the tests
 
-for helper in ("control", "invariants", "operations", "shop"):
+for helper in ("control", "invariants", "lan", "operations", "shop"):
     pytest.register_assert_rewrite(helper)
 
 from control import Database, Viva  # noqa: E402
 from invariants import Watch  # noqa: E402
+from lan import HANDHELDS, Handheld, Lan  # noqa: E402
 from shop import Shop  # noqa: E402
 
 from lib import databases  # noqa: E402
@@ -90,3 +91,34 @@ def address(shop: Shop) -> Iterator[str]:
     proxy.start()
     yield proxy.url
     proxy.stop()
+
+
+@pytest.fixture(scope="session")
+def network(open_shop: Shop) -> Iterator[Lan]:
+    """The shop's network of the whole run; its name is ``lan`` in tests."""
+    network = Lan(open_shop)
+    yield network
+    network.finish()
+
+
+@pytest.fixture(scope="module")
+def gateway_room(network: Lan) -> Iterator[Lan]:
+    """The gateway's program ends with the last test of a file that needs it."""
+    yield network
+    network.gateway.kill()
+
+
+@pytest.fixture
+def lan(shop: Shop, gateway_room: Lan) -> Iterator[Lan]:
+    """Terminals in the shop's network, each reached by the gateway. In the evening it is well again."""
+    gateway_room.open()
+    yield gateway_room
+    gateway_room.close()
+
+
+@pytest.fixture
+def handheld(shop: Shop, network: Lan) -> Handheld:
+    """A till that runs on a terminal itself."""
+    for viva_id in HANDHELDS:
+        shop.viva.control("POST", "terminals", {"terminalId": viva_id})
+    return Handheld(shop, HANDHELDS[0])

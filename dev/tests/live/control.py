@@ -98,9 +98,9 @@ class Database:
             **self._server,
         )
 
-    def run(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+    def run(self, statement: str, *values: Any, **named: Any) -> list[dict[str, Any]]:
         with self._connection.cursor() as cursor:
-            cursor.execute(statement, values or None)
+            cursor.execute(statement, named or values or None)
             return cursor.fetchall() if cursor.description else []
 
     def notify(self, channel: str) -> None:

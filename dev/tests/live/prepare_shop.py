@@ -160,6 +160,7 @@ def main(env):
     env.cr.commit()
     facts = {
         "company": company.id,
+        "company_name": company.name,
         "accounts": [account.id, other_account.id],
         "paths": [account.webhook_path, other_account.webhook_path],
         "terminals": {terminal.viva_id: terminal.id for terminal in terminals},

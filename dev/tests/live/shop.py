@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,16 @@ PRICE = 1999  # minor units: 19.99, which no float holds
 LEDGER = "viva.transaction"
 OPEN = ("draft", "sent", "pending")
 WITH_LINE = ("sale", "capture", "refund")  # operations that are a payment line of an order
+# What says when something was done: `Card.later` and the evening let time pass by setting it back.
+TIMES = (
+    "sent_at",
+    "abort_asked_at",
+    "recheck_at",
+    "offered_at",
+    "gateway_heard_at",
+    "looked_at",
+    "app_told_at",
+)
 PAUSE = 0x7669  # the advisory lock at which `Shop.pause` holds Odoo's database transactions
 
 Status = dict[str, Any]
@@ -96,7 +106,7 @@ class Card:
             "pos_session_id": till.session_id,
             "payment_method_id": till.shop.facts["card_method"],
             "amount_minor": self.amount,
-            "terminal_id": till.shop.facts["terminals"][self.terminal],
+            "terminal_id": till.shop.terminal_ids[self.terminal],
             "via": self.via,
             **self.more,
         }
@@ -123,7 +133,11 @@ class Card:
 
     def until(self, *states: str, seconds: float = 10) -> Status:
         """Ask again and again, as the till does, until one of ``states`` is reached."""
-        until(lambda: self.check()["state"] in states, seconds, f"for {states}")
+        until(
+            lambda: self.check()["state"] in states,
+            seconds,
+            f"for {states}: {self.attempt}",
+        )
         return self.status
 
     def abort(self) -> Status:
@@ -147,14 +161,7 @@ class Card:
 
     def later(self, seconds: float) -> None:
         """Let time pass for this payment (not for the simulator)."""
-        self.order.till.shop.database.run(
-            """UPDATE viva_transaction SET sent_at = sent_at - %s * interval '1 second',
-                   abort_asked_at = abort_asked_at - %s * interval '1 second',
-                   recheck_at = recheck_at - %s * interval '1 second'
-               WHERE attempt = %s""",
-            *[seconds] * 3,
-            self.attempt,
-        )
+        self.order.till.shop.let_pass(seconds, self.row()["id"])
 
     @property
     def signed(self) -> int:
@@ -362,8 +369,11 @@ class Shop:
         self.database = database
         self.facts = facts
         self.terminals: list[str] = list(facts["terminals"])
+        self.terminal_ids: dict[str, int] = dict(facts["terminals"])  # those of tests as well
         self.first, self.second = self.terminals[:2]
         self.webhook_urls = [f"{odoo.url}/viva/webhook/{path}" for path in facts["paths"]]
+        self.company: str = facts["company_name"]
+        self.admin = odoo.client("admin")
         self.cashier = odoo.client("cashier")
         self.manager = odoo.client("manager")
         self.refunder = odoo.client("refunder")
@@ -410,6 +420,15 @@ class Shop:
         with open(self.odoo.log, encoding="utf-8", errors="replace") as log:
             log.seek(self._log_from)
             return log.read()
+
+    def let_pass(self, seconds: float, *transactions: int) -> None:
+        """Let time pass for these transactions (not for anybody else)."""
+        earlier = ", ".join(f"{name} = {name} - %(by)s" for name in TIMES)
+        self.database.run(
+            f"UPDATE viva_transaction SET {earlier} WHERE id = ANY(%(ids)s)",
+            by=timedelta(seconds=seconds),
+            ids=list(transactions),
+        )
 
     def forget_silence(self) -> None:
         self.database.run("UPDATE viva_connection SET failures = 0, silent_until = NULL")
@@ -558,13 +577,27 @@ class Shop:
 
     def cleared(self, terminal: str, till: Till | None = None, amount: int = PRICE) -> Card:
         """The same, a night later: parts of it can be given back."""
-        card = self.paid(terminal, till, amount)
+        return self.night_after(self.paid(terminal, till, amount))
+
+    def night_after(self, card: Card) -> Card:
+        """The same sale when Viva has cleared it."""
         self.viva.settings(clearing_h=0)
         self.database.run(
             "UPDATE viva_transaction SET settled_at = settled_at - interval '2 days' WHERE attempt = %s",
             card.attempt,
         )
         return card
+
+    def offer_installments(self, card: Card, most: int) -> None:
+        """The shop offers them for such an amount, and the customer wants them."""
+        method = self.facts["card_method"]
+        found = self.admin.call(
+            "viva.installment.band", "search_count", [("payment_method_id", "=", method)]
+        )
+        if not found:
+            values = {"payment_method_id": method, "amount_from": 300, "installments": most}
+            self.admin.call("viva.installment.band", "create", values)
+        card.more = {**card.more, "max_installments": most}
 
     def start_job(self) -> int:
         """Tell Odoo's own cron worker to run the scheduled job; the id of the order to do so."""
