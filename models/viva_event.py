@@ -92,7 +92,7 @@ class VivaEvent(models.Model):
             and recipient.lower() == account.merchant_id.lower()
         ):
             transaction = self._find_transaction(account, data, event_type)
-        is_news = self._needs_processing(event_type, transaction)
+        is_news = self._needs_processing(event_type, transaction, data)
         values = (
             account.id,
             account.company_id.id,
@@ -133,12 +133,13 @@ class VivaEvent(models.Model):
         return is_new
 
     @staticmethod
-    def _needs_processing(event_type, transaction):
+    def _needs_processing(event_type, transaction, data):
         """Whether an event says more than "ask now": a reversal, or a success of what is not, or will not be, approved."""
         if not transaction:
             return False
         return VivaEvent._is_reversal(event_type, transaction) or (
-            event_type in transaction._success_events() and transaction.state != "approved"
+            event_type in transaction._success_events()
+            and (transaction.state != "approved" or transaction._is_another(data))
         )
 
     @staticmethod
@@ -173,7 +174,16 @@ class VivaEvent(models.Model):
             if _is_identifier(value, 255):
                 found = transactions.search_fetch(
                     [(field, "=", value), ("account_id", "=", account.id), *more],
-                    ["state", "operation", "attempt", "order_uuid", "pos_config_id"],
+                    [
+                        "state",
+                        "operation",
+                        "attempt",
+                        "order_uuid",
+                        "pos_config_id",
+                        "viva_transaction_id",
+                        "protocol",
+                        "origin",
+                    ],
                     limit=1,
                 )
                 if found:
@@ -221,6 +231,11 @@ class VivaEvent(models.Model):
         if transaction.is_unsettled:
             return  # its end is compared with this event then
         self.is_processed = True
+        if transaction.state == "approved" and transaction._is_another(
+            (self.payload or {}).get("EventData") or {}
+        ):
+            transaction.write({"recheck_at": fields.Datetime.now()})
+            transaction._alarm_second_id()
         if transaction.state in FINAL_NO:
             transaction.write({"recheck_at": fields.Datetime.now()})
             transaction._alarm(

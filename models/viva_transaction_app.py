@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from odoo import api, fields, models
 
 from ..drivers import BadRequest, UnreferencedRefundRequest, app
-from .ledger import in_ledger
+from .ledger import in_ledger, own_cursor
 from .viva_transaction import FINAL_NO, UNSETTLED
 from .viva_transaction_api import API_MISSING_AFTER
 from .viva_transaction_settle import DEADLINE
@@ -218,15 +218,22 @@ class VivaTransaction(models.Model):
 
     def _names_another(self, said):
         """A success with another id than the one that is booked: two payments under one reference?"""
-        told, booked = said["transaction_id"].lower(), (self.viva_transaction_id or "").lower()
+        told, booked = said["transaction_id"], (self.viva_transaction_id or "").lower()
+        told = told.lower() if isinstance(told, str) else ""
         return self.state == "approved" and bool(told and booked) and told != booked
+
+    def _is_another(self, data):
+        """The same about an event, where Viva's list is the only witness."""
+        return self._is_looked_up() and self._names_another(
+            {"transaction_id": data.get("TransactionId")}
+        )
 
     def _alarm_second_id(self):
         self._alarm(
             self.env._("Paid twice?"),
             self.env._(
-                "The app has returned with another payment than the one that is booked (%(payment)s). Look into Viva's "
-                "portal for reference %(reference)s; if there are two, give one back.",
+                "A payment is reported that is not the one that is booked (%(payment)s). Look into Viva's portal for "
+                "reference %(reference)s; if there are two, give one back.",
                 payment=self._headline(),
                 reference=self.merchant_reference,
             ),
@@ -288,16 +295,28 @@ class VivaTransaction(models.Model):
         )
 
     @api.model
+    def _may_be_unopened(self, transaction_id):
+        with own_cursor(self.env) as env:
+            return env["viva.transaction"].browse(transaction_id)._is_unopened()
+
+    def _is_unopened(self):
+        """Whether the word of who began it, that the app was never opened, is believed."""
+        return (
+            self.protocol == APP
+            and self.state in ("sent", "pending")
+            and self.user_id.id == self.env.uid
+            and not self.app_calls
+            and not self._has_success_event()
+        )
+
+    @api.model
     def _never_opened(self, transaction_id):
         """The till that was to open the app has not, and forgets the address: nobody else has it. Viva's list is still
         compared with that for a day."""
 
         def work(env):
             transaction = env["viva.transaction"].browse(transaction_id)._lock()
-            is_open = transaction.protocol == APP and transaction.state in ("sent", "pending")
-            if not is_open or transaction.app_calls or transaction._has_success_event():
-                return
-            if transaction.user_id != self.env.user:
+            if not transaction._is_unopened():
                 return
             transaction._step("person", note=env._("The till has not opened the app."))
             transaction._move(

@@ -44,6 +44,9 @@ LAN_ENDS = (
 RECHECKS = (20, 90, 300, 600, 3600, 6 * 3600, 24 * 3600)
 # A gateway's word that Viva has not confirmed for so long is a task for a person; an offline payment travels later.
 UNCONFIRMED_AFTER, UNCONFIRMED_OFFLINE_AFTER = 24 * 3600, 72 * 3600
+UNLISTED_AFTER = (
+    1800  # … and when Viva's list was read and lacks what was approved online, already then
+)
 LOOKED_FOR = timedelta(days=14)
 # One look: so many operations, so many single questions, no new question after so long.
 MOST, MOST_SINGLE, BUDGET, READ_TIMEOUT = 200, 10, 4, 5
@@ -477,7 +480,7 @@ class VivaTransaction(models.Model):
                 self._tend_forced()
             if self.recheck_at:
                 self.write({"recheck_at": False})
-            self._tend_unconfirmed()
+            self._tend_unconfirmed(is_unlisted=complete)
         elif self.protocol == APP:
             self._settle_app_in_vain(complete, began)
 
@@ -490,19 +493,24 @@ class VivaTransaction(models.Model):
     def _is_overdue_word(self):
         return self._is_overdue() and not self.alarmed_at
 
-    def _tend_unconfirmed(self):
-        """Long after the terminal's word Viva still does not list it: a person looks at it."""
-        if self.alarmed_at or not self._is_overdue():
+    def _tend_unconfirmed(self, is_unlisted=False):
+        """Long after the terminal's word Viva still does not list it: a person looks at it.
+
+        :param is_unlisted: Viva's list was just read, and does not have it
+        """
+        is_late = is_unlisted and not self.is_offline and self._age() >= UNLISTED_AFTER
+        is_overdue = self._is_overdue() or (self._is_unconfirmed() and is_late)
+        if self.alarmed_at or not is_overdue:
             return
         self.write({"alarmed_at": fields.Datetime.now()})
         self._alarm(
             self.env._("Viva has not confirmed a payment"),
             self.env._(
-                "The terminal has reported %(payment)s as approved; %(hours)s hours later Viva has not confirmed it. Look "
+                "The terminal has reported %(payment)s as approved; %(minutes)s minutes later Viva has not confirmed it. Look "
                 "at the terminal (stored payments?) and into Viva's portal for reference %(reference)s. Without Merchant "
                 "ID and API Key on the Viva account Odoo cannot ask Viva.",
                 payment=self._headline(),
-                hours=self._age() // 3600,
+                minutes=self._age() // 60,
                 reference=self.merchant_reference,
             ),
         )

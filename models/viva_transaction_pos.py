@@ -69,7 +69,7 @@ class VivaTransaction(models.Model):
                 )
             )
         for transaction_id in ids:
-            if unopened is True:
+            if unopened is True and self._may_be_unopened(transaction_id):
                 self._look(ids)
                 self._never_opened(transaction_id)
             self._abort(transaction_id)

@@ -534,6 +534,33 @@ class TestApp(AppCase):
                 self.assertEqual(transaction.state, "approved", "it is paid, once too often")
                 self.assertFalse(transaction.recheck_at)
 
+    def test_an_event_tells_of_a_second_payment(self):
+        _order, request, _callback = self.pay_in_app()
+        self.check(request["attempt"])
+        transaction = self.transaction(request["attempt"])
+        for viva_id, alarms in ((transaction.viva_transaction_id, 0), (str(uuid.uuid4()), 1)):
+            message = {
+                "EventTypeId": 1796,
+                "MessageId": str(uuid.uuid4()),
+                "RecipientId": self.account.merchant_id,
+                "EventData": {
+                    "MerchantTrns": transaction.merchant_reference,
+                    "TransactionId": viva_id,
+                },
+            }
+            self.env["viva.event"]._receive(self.account, message)
+            self.check(request["attempt"])
+            transaction = self.transaction(request["attempt"])
+            self.assertEqual(len(transaction.activity_ids), alarms)
+        self.assertEqual(transaction.state, "approved")
+
+    def test_who_is_not_believed_does_not_make_viva_asked(self):
+        request, _status = self.begin()
+        before = self.requests_to_viva()
+        for _number in range(5):
+            self.ledger.with_user(self.refunder).pos_abort(request["attempt"], True)
+        self.assertEqual(self.requests_to_viva(), before)
+
     def test_a_success_after_many_returns_is_kept(self):
         request, status = self.begin()
         self.open(status["app"]["uri"], "hold")

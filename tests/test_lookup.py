@@ -592,6 +592,16 @@ class TestLookup(LookupCase):
         transaction = self.transaction(transaction.attempt)
         self.assertEqual(self.alarms(transaction), ["Viva has not confirmed a payment"])
 
+    def test_approved_online_and_not_listed(self):
+        """A forged answer of a terminal: the list knows soon, and a person is told while the goods may still be there."""
+        _request, transaction = self.begin()
+        transaction = self.tell(transaction)
+        self.later(transaction, 1900)
+        self.check(transaction.attempt)
+        transaction = self.transaction(transaction.attempt)
+        self.assertEqual(self.alarms(transaction), ["Viva has not confirmed a payment"])
+        self.assertEqual((transaction.state, transaction.word), ("approved", "gateway"))
+
     def test_a_cancellation_that_never_reached_the_terminal(self):
         _request, transaction = self.begin()
         self.lose(transaction, "gateway_silent")
