@@ -19,6 +19,7 @@ The map, from the inside out:
 ``base``       ``TerminalDriver``, the interface of all drivers
 ``cloud``      the Cloud Terminal API
 ``local``      the Local Terminal API, to a device of the own network
+``ecr``        messages over TCP/IP: frames and fields, as pure functions
 ``tcp``        TCP/IP to the device, Prolin and Paydroid
 ``wire``       requests, answers and errors as JSON, between Odoo and a gateway
 

@@ -24,7 +24,8 @@ from drivers import (
     Unreachable,
     judge,
 )
-from drivers.tcp import TcpDriver, short_session_id
+from drivers.ecr import short_session_id
+from drivers.tcp import TcpDriver
 
 
 class TcpWay(Way):

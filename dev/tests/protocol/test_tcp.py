@@ -18,10 +18,10 @@ from drivers import (
     final_no_needs_list,
     judge,
 )
-from drivers.tcp import (
+from drivers.capabilities import PROLIN
+from drivers.ecr import (
     ANSWER_FIELDS,
     FISCAL_FIELDS,
-    PROLIN,
     FrameError,
     FrameReader,
     frame,

@@ -40,7 +40,8 @@ from drivers import (
     judge,
     tcp,
 )
-from drivers.tcp import PAYDROID, PROLIN, TcpDriver, request_frame
+from drivers.ecr import request_frame
+from drivers.tcp import PAYDROID, PROLIN, TcpDriver
 
 REQUEST = request_frame(sale())
 SILENT = 30
