@@ -45,14 +45,14 @@ _WORDS = {
     "en": {
         "title": "Back to the till",
         "known": "Odoo asks Viva what became of the payment. The till shows it.",
-        "unknown": "This address is not known (any more). Go back to the till and press Check again.",
+        "unknown": "This address is not known (any more). Go back to the till and press Check with Viva.",
         "back": "Back to the till",
         "close": "You may close this page.",
     },
     "el": {
         "title": "Επιστροφή στο ταμείο",
         "known": "Το Odoo ρωτά τη Viva τι έγινε με την πληρωμή. Το ταμείο δείχνει το αποτέλεσμα.",
-        "unknown": "Η διεύθυνση αυτή δεν είναι (πλέον) γνωστή. Επιστρέψτε στο ταμείο και πατήστε Έλεγχος ξανά.",
+        "unknown": "Η διεύθυνση αυτή δεν είναι (πλέον) γνωστή. Επιστρέψτε στο ταμείο και πατήστε Έλεγχος στη Viva.",
         "back": "Επιστροφή στο ταμείο",
         "close": "Μπορείτε να κλείσετε αυτή τη σελίδα.",
     },

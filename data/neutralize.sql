@@ -13,4 +13,5 @@ DELETE FROM viva_gateway_sight;
 DELETE FROM viva_gateway_report;
 UPDATE viva_terminal
    SET gateway_id = NULL, lan_host = NULL, lan_port = NULL, certificate_fingerprint = NULL;
-UPDATE viva_transaction SET gateway_uid = NULL, app_token = NULL, app_answer = NULL;
+UPDATE viva_transaction SET gateway_uid = NULL, gateway_instance = NULL,
+       app_token = NULL, app_side_token = NULL, app_base = NULL, app_answer = NULL;

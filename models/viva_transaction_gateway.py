@@ -20,6 +20,7 @@ from ..drivers import (
     NotFound,
     Outcome,
     RetryableError,
+    TooLate,
     VivaError,
     WrongDevice,
     answer_from_json,
@@ -112,8 +113,8 @@ class VivaTransaction(models.Model):
     gateway_abort_at = fields.Datetime(
         "Terminal told to cancel at", readonly=True, copy=False, help="By the gateway."
     )
-    gateway_step = fields.Selection(STEPS, "Heard of the gateway", readonly=True, copy=False)
-    gateway_heard_at = fields.Datetime("Gateway heard at", readonly=True, copy=False)
+    gateway_step = fields.Selection(STEPS, "Last word of the gateway", readonly=True, copy=False)
+    gateway_heard_at = fields.Datetime("Gateway last heard", readonly=True, copy=False)
     gateway_abort_wanted = fields.Boolean(
         readonly=True,
         copy=False,
@@ -337,7 +338,7 @@ class VivaTransaction(models.Model):
         if self.gateway_reports <= MAX_REPORTS or (kind == "outcome" and self.is_unsettled):
             return True
         self.gateway_id._alarm(
-            self.env._("The gateway repeats itself"),
+            self.env._("Too many reports of a gateway"),
             self.env._(
                 "It has reported about payment %s far more often than makes sense. What it says about that payment is "
                 "not written down any more.",
@@ -415,6 +416,8 @@ class VivaTransaction(models.Model):
             return
         if isinstance(error, WrongDevice):
             reason = "lan_certificate"
+        elif isinstance(error, TooLate):
+            reason = "gateway_expired"
         elif isinstance(error, RetryableError):
             reason = "lan_unreachable"
         else:
@@ -492,7 +495,12 @@ class VivaTransaction(models.Model):
             self.write({"reason": reason})
         elif self.state in FINAL_NO and self.gateway_step != "ended":
             self.write({"recheck_at": fields.Datetime.now()})
-        self._step("error", note=f"{reason} {note}".strip())
+        words = self._doubts_of_gateway() | {
+            "terminal": self.env._("Another terminal has answered."),
+            "session_lost": self.env._("The terminal does not know the payment (any more)."),
+        }
+        lost = words.get(reason, self.env._("The gateway does not know what became of it."))
+        self._step("error", note=f"{lost} {note}".strip())
 
     def _take_outcome(self, data, note, _caller):
         """The terminal's last word, in the same database transaction as everything that follows from it."""
@@ -534,7 +542,7 @@ class VivaTransaction(models.Model):
         self.write({"recheck_at": fields.Datetime.now()})
         self._step("read", **words)
         self._alarm(
-            self.env._("The gateway reports a payment after the no"),
+            self.env._("The gateway reports a payment that counts as not charged"),
             self.env._(
                 "Long after it counted as not charged, the gateway of the shop reports a success. Viva is being asked; "
                 "look into Viva's portal for reference %s before you give or take anything.",
@@ -575,10 +583,10 @@ class VivaTransaction(models.Model):
             if transaction._lock().state in ("sent", "pending"):
                 transaction._move("unknown", kind="error", values={"reason": "gateway_gone"})
                 transaction._alarm(
-                    self.env._("The gateway was taken away during a payment"),
+                    self.env._("Gateway revoked or paired again during a payment"),
                     self.env._(
-                        "It was revoked or paired anew while terminal %(terminal)s was charging. Look at the terminal, "
-                        "and into Viva's portal for reference %(reference)s.",
+                        "It was revoked, forgotten or paired again while terminal %(terminal)s had a payment. Look "
+                        "at the terminal, and into Viva's portal for reference %(reference)s.",
                         terminal=transaction.terminal_id.display_name,
                         reference=transaction.merchant_reference,
                     ),
@@ -591,64 +599,79 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         if self.protocol not in LAN:
             return ""
-        terminal = self.terminal_id.display_name
         if self.state == "failed":
-            return {
-                "gateway_away": self.env._(
-                    "The gateway of the shop did not take the request: nothing was sent to terminal %s. Look whether "
-                    "the gateway runs, try again, or take another payment method.",
-                    terminal,
-                ),
-                "gateway_expired": self.env._(
-                    "The gateway of the shop got the request too late and did not start it. Nothing was charged. Try again."
-                ),
-                "gateway_never": self.env._(
-                    "The request never reached the gateway of the shop. Nothing was charged. Try again."
-                ),
-                "lan_unreachable": self.env._(
-                    "The gateway cannot reach terminal %s. Nothing was charged. Is it switched on, and in the shop's "
-                    "network?",
-                    terminal,
-                ),
-                "lan_certificate": self.env._(
-                    "Another device or certificate answers at the address of terminal %s. Nothing was charged. Ask an "
-                    "administrator.",
-                    terminal,
-                ),
-                "bad_request": self.env._(
-                    "The gateway or the terminal refused the request: %s. Nothing was charged.",
-                    self.viva_message or "?",
-                ),
-            }.get(self.reason, "")
-        if self.state == "unknown":
-            return {
-                "gateway_silent": self.env._(
-                    "The gateway of the shop does not answer. Look at terminal %s: it may have charged the customer. "
-                    "Do not charge the card again.",
-                    terminal,
-                ),
-                "gateway_gone": self.env._(
-                    "The gateway of the shop was taken away meanwhile. Look at terminal %s: it may have charged the "
-                    "customer. Do not charge the card again.",
-                    terminal,
-                ),
-                "gateway_restarted": self.env._(
-                    "The gateway of the shop was restarted meanwhile. Look at terminal %s: it may have charged the "
-                    "customer. Do not charge the card again.",
-                    terminal,
-                ),
-                "lan_lost": self.env._(
-                    "The connection to terminal %s was lost. Look at it: it may have charged the customer. Do not "
-                    "charge the card again.",
-                    terminal,
-                ),
-                "lan_silent": self.env._(
-                    "Terminal %s gave no answer in time. Look at it: it may have charged the customer. Do not charge "
-                    "the card again.",
-                    terminal,
-                ),
-            }.get(self.reason, "")
-        return ""
+            words, ending = self._words_failed_by_gateway()
+            words = words.get(self.reason)
+            if words and self._gives_back():
+                nothing = self.env._("Nothing was given back.")
+            else:
+                nothing = self.env._("Nothing was charged.")
+            return (
+                " ".join(filter(None, [words, nothing, ending.get(self.reason)])) if words else ""
+            )
+        words = self._doubts_of_gateway().get(self.reason)
+        if self.state != "unknown" or not words:
+            return ""
+        return f"{words} {self._look_at_terminal()}"
+
+    def _words_failed_by_gateway(self):
+        """By reason: what has happened, and what to do next. What became of the money is said between them."""
+        terminal = self.terminal_id.display_name
+        again = self.env._("Try again.")
+        elsewhere = self.env._(
+            "Check whether the gateway runs, try again, or take another payment method."
+        )
+        if self._gives_back():
+            elsewhere = self.env._("Check whether the gateway runs, then try again.")
+        words = {
+            "gateway_away": self.env._(
+                "The gateway of the shop did not take the request: nothing was sent to terminal %s.",
+                terminal,
+            ),
+            "gateway_expired": self.env._(
+                "The gateway of the shop got the request too late and did not start it."
+            ),
+            "gateway_never": self.env._("The request never reached the gateway of the shop."),
+            "lan_unreachable": self.env._("The gateway cannot reach terminal %s.", terminal),
+            "lan_certificate": self.env._(
+                "Another device or certificate answers at the address of terminal %s.", terminal
+            ),
+            "bad_request": self.env._(
+                "The gateway or the terminal refused the request: %s.", self.viva_message or "?"
+            ),
+        }
+        ending = {
+            "gateway_away": elsewhere,
+            "gateway_expired": again,
+            "gateway_never": again,
+            "lan_unreachable": self.env._("Is it switched on, and in the shop's network?"),
+            "lan_certificate": self.env._("Ask an administrator."),
+        }
+        return words, ending
+
+    def _doubts_of_gateway(self):
+        """By reason: why nobody knows what became of it."""
+        terminal = self.terminal_id.display_name
+        return {
+            "gateway_silent": self.env._("The gateway of the shop does not answer."),
+            "gateway_gone": self.env._("The pairing of the gateway was ended meanwhile."),
+            "gateway_restarted": self.env._("The gateway of the shop was restarted meanwhile."),
+            "lan_lost": self.env._("The connection to terminal %s was lost.", terminal),
+            "lan_silent": self.env._("Terminal %s gave no answer in time.", terminal),
+        }
+
+    def _look_at_terminal(self):
+        """What to do while nobody knows."""
+        terminal = self.terminal_id.display_name
+        if self._gives_back():
+            return self.env._(
+                "Look at terminal %s: it may have given the money back. Do not give it back again.",
+                terminal,
+            )
+        return self.env._(
+            "Look at terminal %s: it may have charged the customer. Do not charge the card again.",
+            terminal,
+        )
 
 
 class VivaGatewayLink(models.Model):
@@ -675,8 +698,8 @@ class VivaGatewayLink(models.Model):
         self.gateway_id._alarm(
             self.env._("Two copies of this gateway are running"),
             self.env._(
-                "Somebody has copied its folder, or put an old backup of it back. Stop the other copy, look at the "
-                "terminals for payments that Odoo does not know, then pair the gateway anew."
+                "Somebody has copied its folder, or restored an old backup of it. Stop the other copy, look at the "
+                "terminals for payments that Odoo does not know, then press Pair again."
             ),
         )
 
@@ -693,9 +716,9 @@ class VivaGateway(models.Model):
             printable(session_id, 80),
         )
         self._alarm(
-            self.env._("The gateway reports what it was never asked"),
+            self.env._("The gateway reports a payment that it was never given"),
             self.env._(
                 "It spoke about a payment that was not given to it (under its present pairing), or in a way that is not "
-                "understood. Nothing was changed. If it was not paired anew lately, look whether somebody else uses it."
+                "understood. Nothing was changed. If it was not paired again lately, check whether somebody else uses it."
             ),
         )

@@ -408,7 +408,8 @@ class VivaTransaction(models.Model):
             elif entry.transaction_id.lower() != known or self._is_taken(entry.transaction_id):
                 reason = "transaction_id"
         if reason:
-            self._contradict_word(reason, entry)
+            state = "unknown" if verdict.state == "approved" else verdict.state
+            self._contradict_word(self._difference(state, reason), entry)
             return
         learned = {
             "rrn": entry.rrn,
@@ -441,7 +442,9 @@ class VivaTransaction(models.Model):
         self.write({"recheck_at": False})
         if verdict.reason != "twice":
             return
-        self._step("read", note=verdict.reason, raw=dict(entry.raw))
+        self._step(
+            "read", note=self._difference(verdict.state, verdict.reason), raw=dict(entry.raw)
+        )
         self._alarm(
             self.env._("Paid twice?"),
             self.env._(
@@ -452,19 +455,22 @@ class VivaTransaction(models.Model):
             ),
         )
 
-    def _contradict_word(self, reason, entry):
-        """What the terminal has told and what Viva lists is not the same. Told once; it is looked at again."""
+    def _contradict_word(self, difference, entry):
+        """What the terminal has told and what Viva lists is not the same. Told once; it is looked at again.
+
+        :param difference: words for a person
+        """
         if self.is_contradicted:
             return
         self.write({"is_contradicted": True})
-        self._step("read", note=reason, raw=dict(entry.raw))
+        self._step("read", note=difference, raw=dict(entry.raw))
         self._alarm(
             self.env._("Viva lists something else than the terminal has told"),
             self.env._(
-                "The terminal has reported %(payment)s as approved; what Viva lists differs (%(reason)s). Look into "
+                "The terminal has reported %(payment)s as approved; what Viva lists differs (%(difference)s). Look into "
                 "Viva's portal for reference %(reference)s and correct the order or the books.",
                 payment=self._headline(),
-                reason=reason,
+                difference=difference,
                 reference=self.merchant_reference,
             ),
         )

@@ -110,7 +110,7 @@ class VivaTransaction(models.Model):
                 "A manager has decided (%(why)s), the terminal reports otherwise (%(said)s). Viva is being asked; look "
                 "into its portal for reference %(reference)s.",
                 why=self.forced_reason,
-                said=verdict.reason or verdict.message_code,
+                said=self._difference(verdict.state, verdict.reason),
                 reference=self.merchant_reference,
             ),
         )
@@ -121,7 +121,7 @@ class VivaTransaction(models.Model):
             self.approved_amount, self.currency_id.name
         )
         if not same:
-            self._contradict_word(verdict.reason or verdict.message_code, outcome)
+            self._contradict_word(self._difference(verdict.state, verdict.reason), outcome)
 
     def _settle_verdict(self, verdict, outcome, word):
         if word == "gateway" and self.is_forced:
@@ -176,13 +176,14 @@ class VivaTransaction(models.Model):
         if self.is_contradicted:
             return
         self.write({"is_contradicted": True})
-        self._step("read", note=f"{reason} {outcome.message}", raw=dict(outcome.raw))
+        difference = self._difference("unknown", reason)
+        self._step("read", note=f"{difference} {outcome.message}".strip(), raw=dict(outcome.raw))
         self._alarm(
             self.env._("Viva contradicts itself"),
             self.env._(
                 "The payment counts as not charged, but Viva also reports a success that differs from what was asked "
-                "(%(reason)s). Look into Viva's portal for reference %(reference)s.",
-                reason=reason,
+                "(%(difference)s). Look into Viva's portal for reference %(reference)s.",
+                difference=difference,
                 reference=self.merchant_reference,
             ),
         )
@@ -247,10 +248,10 @@ class VivaTransaction(models.Model):
         self._alarm(
             self.env._("Viva reports something else than was decided"),
             self.env._(
-                "A manager has decided (%(why)s), but what Viva reports differs from what was asked (%(reason)s). "
+                "A manager has decided (%(why)s), but what Viva reports differs from what was asked (%(difference)s). "
                 "Look into Viva's portal for reference %(reference)s and correct the books.",
                 why=self.forced_reason,
-                reason=reason,
+                difference=self._difference("unknown", reason),
                 reference=self.merchant_reference,
             ),
         )

@@ -115,7 +115,7 @@ class VivaTransaction(models.Model):
         )
 
     def _words_declined(self):
-        if self.operation in (*GIVES_BACK, "release"):
+        if self._gives_back():
             return self.env._("Viva has declined it. No money was given back.")
         return {
             "insufficient_funds": self.env._(
@@ -136,7 +136,7 @@ class VivaTransaction(models.Model):
         )
 
     def _words_cancelled(self):
-        if self.operation in (*GIVES_BACK, "release"):
+        if self._gives_back():
             return self.env._("Cancelled. No money was given back.")
         if self.reason == "never_sent":
             return self.env._("The request was never sent. Nothing was charged. Try again.")
@@ -147,6 +147,10 @@ class VivaTransaction(models.Model):
     def _words_failed(self):
         terminal = self.terminal_id.display_name
         words = self._words_of_gateway() if self.protocol in LAN else ""
+        if not words and self._gives_back() and self.reason == "app_never_paid":
+            words = self.env._(
+                "No money was given back in the viva.com | Terminal app: Viva lists nothing. Try again."
+            )
         if not words and self.parent_id:
             words = self._words_failed_with_parent()
         return words or {
@@ -262,8 +266,13 @@ class VivaTransaction(models.Model):
             "Viva gives back a part only after clearing, about 24 hours after the sale. Nothing was given back."
         )
 
-    def _words_unknown(self):
-        differs = {
+    def _gives_back(self):
+        """Whether it gives money back, or what is on hold: then nobody speaks of charging."""
+        return self.operation in (*GIVES_BACK, "release")
+
+    def _differences(self):
+        """By reason: what is told in place of what was asked for."""
+        return {
             "amount": self.env._("another amount"),
             "currency": self.env._("another currency"),
             "terminal": self.env._("another terminal"),
@@ -274,6 +283,18 @@ class VivaTransaction(models.Model):
             "answer": self.env._("a contradictory answer"),
             "transaction_id": self.env._("a payment that is booked already"),
         }
+
+    def _difference(self, state, reason):
+        """In words for a person: what is told about it, as a verdict's state and reason."""
+        if state == "approved":
+            # It counts as another amount, or as none.
+            return self.env._("another amount") if self.state == state else self.env._("approved")
+        if state == "unknown":
+            return self._differences().get(reason) or self.env._("a contradictory answer")
+        return self.env._("not carried out")
+
+    def _words_unknown(self):
+        differs = self._differences()
         if self.protocol in LAN and (words := self._words_of_gateway()):
             return words
         if self.protocol == APP and self.reason in ("no_callback", "app_unconfirmed"):
@@ -283,7 +304,7 @@ class VivaTransaction(models.Model):
                 "Viva reports that this money was given back. Look into Viva's portal, then decide."
             )
         if self.reason in differs:
-            if self.operation in (*GIVES_BACK, "release"):
+            if self._gives_back():
                 return self.env._(
                     "Viva reports %s than was asked for. The money may have been given back: call a manager.",
                     differs[self.reason],
@@ -292,7 +313,7 @@ class VivaTransaction(models.Model):
                 "Viva reports %s than was asked for. The customer may have been charged: call a manager.",
                 differs[self.reason],
             )
-        if self.operation in (*GIVES_BACK, "release"):
+        if self._gives_back():
             return self.env._(
                 "Nobody knows yet whether the money was given back. Do not give it back again; Viva is being asked."
             )
@@ -307,6 +328,11 @@ class VivaTransaction(models.Model):
             return self.env._(
                 "The app says that it was carried out; Viva has not listed it yet. Do not do it again: Viva is being "
                 "asked."
+            )
+        if self._gives_back():
+            return self.env._(
+                "The app has not told what became of it. Open viva.com | Terminal and look at its transactions: the "
+                "money may have been given back. Do not give it back again. Viva is being asked."
             )
         return self.env._(
             "The app has not told what became of it. Open viva.com | Terminal and look at its transactions; do not "
@@ -380,7 +406,7 @@ class VivaTransaction(models.Model):
         """Why this payment stands in the way of closing the session."""
         self.ensure_one()
         if self.is_unsettled:
-            if self.operation in (*GIVES_BACK, "release"):
+            if self._gives_back():
                 return self.env._(
                     "%s: it is not known whether the money was given back", self._headline()
                 )

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user
+from odoo.tools import file_open
 
 from ..controllers.app_return import MAX_QUERY
 from ..models.viva_transaction_app import MOST_CALLS
@@ -470,6 +471,7 @@ class TestApp(AppCase):
                 response = self.come_back(f"http://127.0.0.1{path}?status=success")
                 self.assertEqual(response.status_code, 404)
                 self.assertNotIn("/pos/ui/", response.text)
+                self.assertIn("press Check with Viva", response.text)  # the till's button
         self.assertFalse(self.transaction(request["attempt"]).app_calls)
 
     def test_too_much(self):
@@ -717,6 +719,36 @@ class TestApp(AppCase):
         )
         self.assertEqual(again["state"], "refused")
         self.assert_back(1999)
+
+    def test_words_of_money_back(self):
+        _order, sale, _callback = self.pay_in_app()
+        self.check(sale["attempt"])
+        request, _status = self.start(
+            "void", None, 1999, parent_attempt=sale["attempt"], protocol="app_to_app"
+        )
+        for state, reason in (
+            ("unknown", "no_callback"),
+            ("unknown", "app_unconfirmed"),
+            ("failed", "app_never_paid"),
+        ):
+            with self.subTest(reason=reason):
+                void = self.amend(request["attempt"], state=state, reason=reason)
+                self.assertNotIn("charge", void._words())
+                self.assertNotIn("paid", void._words())
+
+    def test_neutralized(self):
+        request, _status = self.begin()
+        transaction = self.transaction(request["attempt"]).sudo()
+        secrets = [transaction.app_token, transaction.app_side_token]
+        self.assertTrue(all(secrets))
+        self.env.flush_all()
+        with file_open("viva_payments/data/neutralize.sql") as script:
+            self.env.cr.execute(script.read())
+        self.env.invalidate_all()
+        self.env.cr.execute("SELECT row_to_json(viva_transaction)::text FROM viva_transaction")
+        dump = "".join(row for (row,) in self.env.cr.fetchall())
+        for secret in secrets:
+            self.assertNotIn(secret, dump)
 
     def test_forged_void(self):
         _order, sale, _callback = self.pay_in_app()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from odoo.tools import mute_logger
 
-from ..drivers import Busy, CredentialsError, Unreachable, WrongDevice, error_to_json
+from ..drivers import Busy, CredentialsError, TooLate, Unreachable, WrongDevice, error_to_json
 from .gateway_common import FINGERPRINT, LAN_TERMINAL, GatewayCase
 
 LOGGER = "odoo.addons.viva_payments.models.viva_transaction_gateway"
@@ -318,6 +318,7 @@ class TestGatewayReports(GatewayCase):
         errors = {
             Busy("…"): "terminal_busy",
             Unreachable("…"): "lan_unreachable",
+            TooLate("…"): "gateway_expired",
             WrongDevice("…"): "lan_certificate",
             CredentialsError("…"): "credentials",
         }
@@ -336,6 +337,41 @@ class TestGatewayReports(GatewayCase):
         self.machine.tell(transaction.session_id, "not_started", {"reason": "expired"})
         self.assertEqual((transaction.state, transaction.reason), ("failed", "gateway_expired"))
         self.assertTrue(transaction.recheck_at, "Viva's list is looked at, too")
+
+    def test_words_of_money_back(self):
+        """Who gives money back is never told about a charge."""
+        transaction, _command = self.offered()
+        failed = (
+            *("gateway_away", "gateway_expired", "gateway_never"),
+            *("lan_unreachable", "lan_certificate", "bad_request"),
+        )
+        doubts = (
+            *("gateway_silent", "gateway_gone", "gateway_restarted"),
+            *("lan_lost", "lan_silent"),
+        )
+        for operation in ("sale", "refund", "void", "release"):
+            for state, reason in [
+                *(("failed", reason) for reason in failed),
+                *(("unknown", reason) for reason in doubts),
+            ]:
+                with self.subTest(operation=operation, reason=reason):
+                    words = self.amend(
+                        transaction.attempt, operation=operation, state=state, reason=reason
+                    )._words()
+                    self.assertEqual("charge" in words, operation == "sale", words)
+                    self.assertEqual("give" in words, operation != "sale", words)
+        self.assertIn("Do not give it back again.", words)
+
+    def test_lost_after_the_end_is_told_in_words(self):
+        transaction, _command = self.offered()
+        self.machine.tell(transaction.session_id, "lost", {"reason": "connection_lost"})
+        for reason in ("terminal_silent", "wrong_terminal", "session_lost", "whatever"):
+            self.machine.tell(transaction.session_id, "lost", {"reason": reason})
+        for note in transaction.step_ids.filtered("note").mapped("note"):
+            self.assertNotIn("_", note)
+        self.assertTrue(
+            transaction.step_ids.filtered(lambda step: "no answer in time" in (step.note or ""))
+        )
 
     def test_lost(self):
         reasons = ("connection_lost", "terminal_silent", "wrong_terminal", "session_lost")

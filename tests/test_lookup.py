@@ -175,12 +175,12 @@ class TestLookup(LookupCase):
         self.assertTrue(self.alarms(transaction))
 
     def test_what_differs_from_the_terminals_word(self):
-        for number, wrong in enumerate(
+        for number, (wrong, words) in enumerate(
             (
-                {"amount": 2099},
-                {"terminal_id": "16000011"},
-                {"tip": 100},
-                {"card": {"currency": "826"}},
+                ({"amount": 2099}, "another amount"),
+                ({"terminal_id": "16000011"}, "another terminal"),
+                ({"tip": 100}, "another amount"),
+                ({"card": {"currency": "826"}}, "another currency"),
             )
         ):
             with self.subTest(wrong=wrong):
@@ -197,6 +197,8 @@ class TestLookup(LookupCase):
                     self.alarms(transaction),
                     ["Viva lists something else than the terminal has told"],
                 )
+                note = transaction.sudo().activity_ids.note
+                self.assertIn(f"({words})", note, "no code, but words")
                 self.look(transaction)
                 self.assertEqual(len(self.alarms(self.transaction(transaction.attempt))), 1)
 
@@ -569,6 +571,9 @@ class TestLookup(LookupCase):
                 is_same = said == (booked == "approved")
                 self.assertEqual(transaction.is_contradicted, not is_same)
                 self.assertEqual(bool(self.alarms(transaction)), not is_same)
+                if not is_same:
+                    told = "(approved)" if said else "(not carried out)"
+                    self.assertIn(told, transaction.sudo().activity_ids.note)
                 self.assertTrue(transaction._may_look(), "Viva is still asked")
 
     def test_what_is_in_doubt_comes_before_what_waits_for_confirmation(self):
