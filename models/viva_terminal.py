@@ -117,15 +117,15 @@ class VivaTerminal(models.Model):
         help="What answers at the address now.",
     )
     lan_look = fields.Integer(
-        default=0, copy=False, groups=MANAGER, help="Raised when the gateway is to look anew."
+        default=0, copy=False, groups=MANAGER, help="Raised when the gateway is to look again."
     )
     ready_mode = fields.Selection(
         [
             ("auto", "As the terminal does it"),
-            ("wait", "It speaks first"),
-            ("send_first", "We speak first"),
+            ("wait", "The terminal"),
+            ("send_first", "The gateway"),
         ],
-        "Greeting",
+        "Who speaks first",
         default="auto",
         required=True,
         groups=MANAGER,
@@ -138,12 +138,12 @@ class VivaTerminal(models.Model):
         help="Viva does not publish the message for a refund by this protocol. Off: money goes back through Viva.",
     )
     capture_link = fields.Selection(
-        [("transaction_id", "Viva's transaction"), ("parent_session_id", "Our session")],
-        "A capture names",
+        [("transaction_id", "Viva's transaction"), ("parent_session_id", "Odoo's session")],
+        "A capture refers to",
         default="transaction_id",
         required=True,
         groups=MANAGER,
-        help="Viva does not document by what a hold is found again: try both, keep the one that works.",
+        help="Viva does not document how a hold is found again: try both, keep the one that works.",
     )
     store = fields.Char("Store (source code)")
     status = fields.Selection(STATUSES, string="Status at Viva", readonly=True, copy=False)
@@ -152,6 +152,10 @@ class VivaTerminal(models.Model):
     interlock = fields.Char(compute="_compute_interlock")
     environment_key = fields.Char(compute="_compute_environment_key", store=True)
     viva_demo = fields.Boolean(compute="_compute_viva_demo", string="Demo")
+    is_demo_by_account_alone = fields.Boolean(
+        compute="_compute_is_demo_by_account_alone",
+        help="Nothing but the account says that it is a demo: what stands at the address may be live.",
+    )
     transaction_ids = fields.One2many("viva.transaction", "terminal_id")
     busy_transaction_id = fields.Many2one(
         "viva.transaction", compute="_compute_known", string="Busy with"
@@ -194,6 +198,12 @@ class VivaTerminal(models.Model):
     def _compute_viva_demo(self):
         for terminal in self:
             terminal.viva_demo = terminal.sudo().account_id.is_demo
+
+    @api.depends("protocol", "account_id.environment")
+    def _compute_is_demo_by_account_alone(self):
+        for terminal in self:
+            is_demo = terminal.sudo().account_id.environment == "demo"
+            terminal.is_demo_by_account_alone = is_demo and terminal.protocol in LAN
 
     @api.depends("interlocked_since")
     def _compute_interlock(self):
@@ -521,7 +531,7 @@ class VivaTerminal(models.Model):
         if not gateway.is_connected:
             return self.env._(
                 "Gateway %(gateway)s is not connected, so terminal %(terminal)s cannot be reached. Nothing was charged. "
-                "Look whether that computer is switched on and online.",
+                "Check whether that computer is switched on and online.",
                 gateway=gateway.name,
                 terminal=name,
             )
@@ -529,7 +539,7 @@ class VivaTerminal(models.Model):
         if sight.tid and sight.tid != terminal.viva_id:
             return self.env._(
                 "Another terminal (%(other)s) has answered at the address of terminal %(terminal)s. Nothing was charged. "
-                "An administrator has to correct the address, or to press Look again on the terminal.",
+                "An administrator has to correct the address, or to press Look again on the terminal's form.",
                 other=sight.tid,
                 terminal=name,
             )

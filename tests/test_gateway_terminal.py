@@ -137,6 +137,17 @@ class TestTerminalAddress(GatewayCase):
         self.assertEqual(terminal.platform, "prolin")
         self.assertEqual(terminal.cancel_layout, "off")
 
+    def test_a_demo_account_does_not_prove_a_demo_terminal(self):
+        self.assertEqual(self.account.environment, "custom")
+        self.assertFalse((self.lan | self.tcp).filtered("is_demo_by_account_alone"))
+        self.account.environment = "demo"
+        terminals = self.lan | self.tcp | self.terminal
+        self.assertEqual(
+            terminals.filtered("is_demo_by_account_alone"), self.lan | self.tcp, "not by the cloud"
+        )
+        self.account.environment = "live"
+        self.assertFalse(terminals.filtered("is_demo_by_account_alone"))
+
     def test_http_needs_no_certificate(self):
         self.lan.write({"lan_scheme": "http", "certificate_fingerprint": False})
         self.assertFalse(self.lan._gateway_refusal())
