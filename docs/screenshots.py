@@ -254,7 +254,7 @@ def connect(album: Album, shop: Shop, browser: Browser) -> None:
     new = admin.call("viva.gateway", "create", values)
     page.goto(f"{shop.url}/odoo/viva-gateways/{new}")
     page.get_by_role("button", name="Pair").first.click()
-    dialog.get_by_text("It carries this code").wait_for()
+    dialog.get_by_text("It contains this code").wait_for()
     album.take("gateway-pair", page)
     page.context.close()
     admin.call("viva.gateway", "unlink", [new])

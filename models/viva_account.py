@@ -116,7 +116,7 @@ class VivaAccount(models.Model):
         readonly=False,
         precompute=True,
         required=True,
-        help="Of the account at Viva: a terminal over TCP/IP and the app cannot be asked for any other.",
+        help="Of the account at Viva: a terminal over TCP/IP and the app take no other currency.",
     )
     terminal_ids = fields.One2many("viva.terminal", "account_id", string="Terminals")
     terminal_count = fields.Integer(compute="_compute_terminal_count")

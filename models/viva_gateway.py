@@ -38,9 +38,9 @@ class VivaGateway(models.Model):
         compute="_compute_link",
     )
     is_connected = fields.Boolean(
-        "Connected", compute="_compute_link", help="It was heard of within the last minute."
+        "Connected", compute="_compute_link", help="It has called within the last minute."
     )
-    last_seen_at = fields.Datetime("Last seen", compute="_compute_link")
+    last_seen_at = fields.Datetime("Last heard", compute="_compute_link")
     paired_at = fields.Datetime("Paired at", compute="_compute_link")
     version = fields.Char(compute="_compute_link")
     host = fields.Char("Runs on", compute="_compute_link")
@@ -102,7 +102,7 @@ class VivaGateway(models.Model):
         if self.state == "waiting":
             return self.env._("Not paired yet. Press Pair and type the code into the gateway.")
         if self.state == "revoked":
-            return self.env._("Revoked: it may do nothing any more.")
+            return self.env._("Revoked: Odoo does not deal with it any more.")
         if self.is_connected:
             return self.env._("Connected")
         if not self.last_seen_at:
@@ -193,7 +193,7 @@ class VivaGateway(models.Model):
         return True
 
     def action_forget(self):
-        """Forget its keys: it has to be paired anew."""
+        """Forget its keys: it has to be paired again."""
         self._require_admin()
         self._orphan()
         for model in ("viva.gateway.link", "viva.gateway.pairing", "viva.gateway.sight"):

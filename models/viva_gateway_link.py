@@ -30,7 +30,7 @@ class VivaGatewayLink(models.Model):
     journal_reports = fields.Integer(required=True, default=0, help="Reports ever made.")
     journal_commands = fields.Integer(required=True, default=0, help="Commands ever written down.")
     seen_at = fields.Datetime()
-    paired_at = fields.Datetime(required=True)
+    paired_at = fields.Datetime("Paired at", required=True)
     is_revoked = fields.Boolean(required=True, default=False)
     version = fields.Char()
     instance = fields.Char(help="Of the running program: another one after each start.")

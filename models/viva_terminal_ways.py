@@ -98,35 +98,23 @@ class VivaTerminal(models.Model):
         if name == "abort":
             return self.env._("Cancel on the terminal itself: press its red key.")
         words = {
-            "preauth": self.env._(
-                "This terminal cannot put money on hold in the way it is connected."
-            ),
-            "capture": self.env._(
-                "This terminal cannot capture a hold in the way it is connected."
-            ),
-            "refund": self.env._(
-                "This terminal cannot give money back in the way it is connected."
-            ),
-            "void": self.env._("This terminal cannot void a payment in the way it is connected."),
-            "release": self.env._(
-                "This terminal cannot release a hold in the way it is connected."
-            ),
+            "preauth": self.env._("As it is connected, this terminal cannot put money on hold."),
+            "capture": self.env._("As it is connected, this terminal cannot capture a hold."),
+            "refund": self.env._("As it is connected, this terminal cannot give money back."),
+            "void": self.env._("As it is connected, this terminal cannot void a payment."),
+            "release": self.env._("As it is connected, this terminal cannot release a hold."),
             "unreferenced": self.env._(
-                "This terminal cannot give money back without the original payment in the way it is connected."
+                "As it is connected, this terminal cannot give money back without the original payment."
             ),
             "partial": self.env._(
-                "This terminal gives back only the whole payment in the way it is connected."
+                "As it is connected, this terminal gives back only the whole payment."
             ),
             "installments": self.env._(
-                "This terminal cannot be asked for installments in the way it is connected."
+                "As it is connected, this terminal cannot be asked for installments."
             ),
-            "tip": self.env._(
-                "This terminal cannot be asked for a tip in the way it is connected."
-            ),
+            "tip": self.env._("As it is connected, this terminal cannot be asked for a tip."),
         }
-        return words.get(name) or self.env._(
-            "This terminal cannot do it in the way it is connected."
-        )
+        return words.get(name) or self.env._("As it is connected, this terminal cannot do it.")
 
     def _refusal_of_way(self, protocol):
         """Why nothing can be started in this way, for reasons that only an administrator can change."""
@@ -172,8 +160,7 @@ class VivaTerminal(models.Model):
         if protocol in ("tcp", APP) and currency != own:
             raise Refused(
                 self.env._(
-                    "Terminal %(terminal)s takes %(own)s only: in the way it is connected no other currency can be asked "
-                    "for. Choose another terminal.",
+                    "As it is connected, terminal %(terminal)s takes %(own)s only. Choose another terminal.",
                     terminal=self.display_name,
                     own=own.name,
                 ),

@@ -308,10 +308,10 @@ class VivaTransaction(models.Model):
         "unique (merchant_reference)", "A reference is used once."
     )
     _app_token_unique = models.UniqueIndex(
-        "(app_token) WHERE app_token IS NOT NULL", "An address of return is used once."
+        "(app_token) WHERE app_token IS NOT NULL", "A return address is used once."
     )
     _app_side_token_unique = models.UniqueIndex(
-        "(app_side_token) WHERE app_side_token IS NOT NULL", "An address of return is used once."
+        "(app_side_token) WHERE app_side_token IS NOT NULL", "A return address is used once."
     )
     _gateway_word = models.Index("(account_id) WHERE word = 'gateway'")
     _amount_positive = models.Constraint(

@@ -185,7 +185,7 @@ class VivaTransaction(models.Model):
             transaction.write(values)
             words = env._("The app says: %s", said["message"] or said["status"] or "-")
             if not is_own:
-                words = env._("The app returned with another payment: not believed.")
+                words = env._("The app has answered with another payment: not believed.")
             transaction._step("app", note=words, raw=dict(answer.raw))
             if is_second:
                 transaction._alarm_second_id()

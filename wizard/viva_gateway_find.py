@@ -26,7 +26,7 @@ class VivaGatewayFind(models.TransientModel):
     def _show(self):
         return {
             "type": "ir.actions.act_window",
-            "name": self.env._("Terminals in the shop"),
+            "name": self.env._("Terminals in the Shop"),
             "res_model": self._name,
             "res_id": self.id,
             "views": [(False, "form")],
@@ -48,7 +48,7 @@ class VivaGatewayFind(models.TransientModel):
                 wizard.progress = self.env._("The search is over.")
             elif not link or not link.scan_asked_at or link.scan_asked_at < since:
                 wizard.progress = self.env._(
-                    "The gateway has not answered. Close this and search again."
+                    "The gateway has not answered. Close this and press Find terminals."
                 )
             else:
                 wizard.progress = self.env._(
@@ -117,20 +117,22 @@ class VivaGatewayFindLine(models.TransientModel):
     is_registered = fields.Boolean("Registered", readonly=True)
     lan_host = fields.Char("IP address", readonly=True, required=True)
     lan_port = fields.Integer("Port", readonly=True, required=True)
-    lan_scheme = fields.Selection([("https", "https"), ("http", "http")], readonly=True)
+    lan_scheme = fields.Selection(
+        [("https", "https"), ("http", "http")], "Encryption", readonly=True
+    )
     protocol = fields.Selection(
         [("local", "Local Terminal API"), ("tcp", "TCP/IP")], readonly=True, required=True
     )
-    fingerprint = fields.Char("Certificate", readonly=True)
+    fingerprint = fields.Char(readonly=True)
     is_confirmed = fields.Boolean(
-        "Certificate is right",
+        "Confirmed",
         help="The terminal shows the same fingerprint, or nobody else can be in this network.",
     )
     terminal_id = fields.Many2one(
-        "viva.terminal", "Existing terminal", domain="[('company_id', '=', company_id)]"
+        "viva.terminal", "Known as", domain="[('company_id', '=', company_id)]"
     )
     viva_id = fields.Char("Terminal ID")
-    name = fields.Char("Name at the till")
+    name = fields.Char(help="What the cashier calls it, e.g. Bar or Till 2.")
     account_id = fields.Many2one("viva.account", domain="[('company_id', '=', company_id)]")
     model_id = fields.Many2one("viva.terminal.model")
 
@@ -153,7 +155,7 @@ class VivaGatewayFindLine(models.TransientModel):
         if not self.viva_id or len(account) != 1:
             raise UserError(
                 self.env._(
-                    "Say which terminal %(host)s is: choose an existing one, or enter the Terminal ID and the account of "
+                    "Say which terminal %(host)s is: choose one that Odoo knows (Known as), or enter the Terminal ID and the account of "
                     "a new one.",
                     host=self.lan_host,
                 )

@@ -81,7 +81,7 @@ export async function chooseWay(dialog, method) {
 export async function chooseOtherWay(dialog, method, operation, words) {
     const ways = waysOf(method);
     const index = await makeAwaitable(dialog, VivaChoice, {
-        title: _t("On which terminal then?"),
+        title: _t("On which other terminal?"),
         body: words,
         choices: ways.map((way, name) => {
             const reason = obstacleOf(way, operation);

@@ -233,7 +233,7 @@ export function markOf({ charged, offline, word }) {
         return "";
     }
     if (offline) {
-        return _t("Approved without network; Viva has not confirmed it yet");
+        return _t("Approved offline; Viva has not confirmed it yet");
     }
     return word === "gateway" ? _t("Viva has not confirmed it yet") : "";
 }

@@ -194,7 +194,7 @@ test("whose word an approval is", async () => {
     server.set(attempt, { state: "approved", result: CARD, word: "gateway", offline: true });
     store.viva._onHint({ attempt });
     await settle(1000);
-    expect(queryText(".viva-detail")).toMatch(/^Approved without network/);
+    expect(queryText(".viva-detail")).toMatch(/^Approved offline/);
 });
 
 test("a payment that cannot be undone from here says why", async () => {
