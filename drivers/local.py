@@ -407,7 +407,7 @@ def _outcome(session_id: str, envelope: Mapping[str, Any], success: bool | None)
     event_id = fields.integer(result.get("eventId"))
     if event_id is None and aborted and success is False:
         event_id = _ABORTED
-    transaction_id = fields.text(result.get("transactionId"))
+    transaction_id = fields.number_text(result.get("transactionId"))
     label = fields.text(result.get("applicationLabel"))
     bank_id = fields.text(result.get("bankId"))
     last4 = last_four(fields.text(result.get("primaryAccountNumberMasked")))

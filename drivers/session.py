@@ -34,7 +34,7 @@ def parse_session(data: Mapping[str, Any]) -> Outcome:
         success=fields.flag(data.get("success")),
         event_id=fields.integer(data.get("eventId")),
         authorisation_code=fields.text(data.get("authorizationId")),
-        transaction_id=fields.text(data.get("transactionId")),
+        transaction_id=fields.number_text(data.get("transactionId")),
         transaction_type_id=fields.integer(data.get("transactionTypeId")),
         rrn=fields.text(data.get("retrievalReferenceNumber")),
         stan=fields.number_text(data.get("referenceNumber")),

@@ -300,7 +300,7 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     last4 = last_four(fields.text(card.get("Number")))
     safe: dict[str, Any] = redact(dict(row))
     return Entry(
-        transaction_id=fields.text(row.get("TransactionId")),
+        transaction_id=fields.number_text(row.get("TransactionId")),
         parent_id=fields.text(row.get("ParentId")),
         amount=_minor(row.get("Amount"), currency, signed=type_id in _BACK),
         currency=currency,

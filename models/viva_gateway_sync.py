@@ -239,6 +239,10 @@ class VivaGateway(models.Model):
                 continue
             try:
                 self.env["viva.transaction"]._take_report(caller, number, report)
+            except _BUSY:
+                # Others were faster, again and again: the next call brings it.
+                _logger.info("viva: report %s of a gateway waits for its next call", number)
+                continue
             except Exception:
                 # Not confirmed: it comes again. The others must not wait for it.
                 _logger.exception("viva: report %s of a gateway could not be taken", number)

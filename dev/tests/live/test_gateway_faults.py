@@ -386,7 +386,7 @@ class TestDatabase:
         card = lan.charge(PROLIN)
         lan.shown(PROLIN.viva_id)
         until(lambda: card.row()["state"] == "pending")
-        with shop.refusals("UPDATE", 3):
+        with shop.refusals("UPDATE", 5):
             shop.viva.act("tap", PROLIN.viva_id)
             until(lambda: card.row()["state"] == "approved", 20)
         assert (card.steps().count("read"), started(lan, card)) == (1, 1)

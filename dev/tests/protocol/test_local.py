@@ -838,3 +838,12 @@ def test_a_payment_with_spoiled_fields(spoiled):
         assert verdict.approved_amount == 2550
     elif result["isSuccess"] is True:
         assert verdict.state == "unknown"
+
+
+def test_zero_is_no_transaction():
+    """A payment named 0 is not named at all."""
+    for nothing in (0, "0"):
+        found = driver(reply_of(200, envelope("SUCCESS", {**RESULT, "transactionId": nothing})))[
+            0
+        ].read(ID)
+        assert judge(ASKED, found).state == "unknown"
