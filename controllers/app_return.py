@@ -4,8 +4,6 @@ Public, since the app has no session of ours; the address cannot be guessed, and
 Nothing is asked of Viva here: the till is pinged, and asks, or the scheduled job does.
 """
 
-import logging
-import re
 import secrets
 
 from markupsafe import Markup
@@ -14,31 +12,11 @@ from odoo import SUPERUSER_ID, http
 from odoo.http import request
 
 from ..drivers import app
-
-_logger = logging.getLogger(__name__)
+from .hidden_paths import hide
 
 MAX_QUERY = 16 * 1024
-_PATH = re.compile(r"(/viva/app/)[^\s\"]+")
-
-
-class _HideReturn(logging.Filter):
-    """The address of a return is a secret, and its query tells of a card: neither goes into logs."""
-
-    def filter(self, record):
-        if isinstance(record.msg, str) and "/viva/app/" in record.msg:
-            record.msg = _PATH.sub(r"\1***", record.msg)
-        if record.args:
-            args = record.args if isinstance(record.args, tuple) else (record.args,)
-            if any(isinstance(value, str) and "/viva/app/" in value for value in args):
-                record.args = tuple(
-                    _PATH.sub(r"\1***", value) if isinstance(value, str) else value
-                    for value in args
-                )
-        return True
-
-
-for _name in ("werkzeug", "odoo.http", "longpolling"):
-    logging.getLogger(_name).addFilter(_HideReturn())
+# The address of a return is a secret, and its query tells of a card.
+hide("/viva/app/", r"[^\s\"]+")
 
 # A page for whoever stands at the till; the browser's language is all that is known of him.
 _WORDS = {

@@ -1,38 +1,15 @@
 """What Viva sends to us: the key handshake and the events (viva/webhooks.md)."""
 
 import json
-import logging
-import re
 
 from odoo import SUPERUSER_ID, http
 from odoo.http import request
 
 from ..models.ledger import in_ledger
-
-_logger = logging.getLogger(__name__)
+from .hidden_paths import hide
 
 MAX_BYTES = 256 * 1024
-_PATH = re.compile(r"(/viva/webhook/)[^\s/?\"]+")
-
-
-class _HidePath(logging.Filter):
-    """The address of a webhook is a secret: it does not go into logs."""
-
-    def filter(self, record):
-        if isinstance(record.msg, str) and "/viva/webhook/" in record.msg:
-            record.msg = _PATH.sub(r"\1***", record.msg)
-        if record.args:
-            args = record.args if isinstance(record.args, tuple) else (record.args,)
-            if any(isinstance(value, str) and "/viva/webhook/" in value for value in args):
-                record.args = tuple(
-                    _PATH.sub(r"\1***", value) if isinstance(value, str) else value
-                    for value in args
-                )
-        return True
-
-
-for _name in ("werkzeug", "odoo.http", "longpolling"):
-    logging.getLogger(_name).addFilter(_HidePath())
+hide("/viva/webhook/", r"[^\s/?\"]+")
 
 
 class VivaWebhook(http.Controller):
