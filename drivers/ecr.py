@@ -401,15 +401,15 @@ def _tip(value: str, currency: str) -> int | None:
 
 
 def _how(message: str) -> tuple[str, str]:
-    """``Contactless/None~RRN:…`` as ("07", "None"); only an approved answer has it."""
+    """``Contactless/PIN~RRN:…`` as ("07", "PIN"); only an approved answer has it. ``None`` is none."""
     how, marked, _rrn = message.partition("~RRN:")
     if not marked:
         return "", ""
     entry, _slash, verification = how.partition("/")
-    entry = entry.strip()
+    entry, verification = entry.strip(), verification.strip()
     return (
         read_field.text(_ENTRY_MODES.get(entry.lower(), entry)),
-        read_field.text(verification.strip()),
+        "" if verification.lower() == "none" else read_field.text(verification),
     )
 
 

@@ -444,6 +444,13 @@ class VivaTerminal(models.Model):
             bare = re.sub(r"[\s:]", "", str(vals["certificate_fingerprint"]))
             vals["certificate_fingerprint"] = bare.lower()
 
+    @api.onchange("model_id")
+    def _onchange_model(self):
+        spoken = [code for code, _label in self.model_id._protocols()] if self.model_id else []
+        if spoken and self.protocol not in spoken:
+            self.protocol = spoken[0]
+            self._onchange_protocol()
+
     @api.onchange("protocol")
     def _onchange_protocol(self):
         if self.protocol == "tcp" and not self.lan_port:

@@ -45,6 +45,18 @@ class VivaTerminalModel(models.Model):
         "unique (code)", "There is already a terminal model with this code."
     )
 
+    @api.model
+    def _search_display_name(self, operator, value):
+        """By what is shown, maker and name: "PAX S8"."""
+        if operator not in ("ilike", "=ilike", "like", "=like") or not value:
+            return super()._search_display_name(operator, value)
+        words = str(value).split()
+        return [
+            condition
+            for word in words
+            for condition in ("|", ("name", operator, word), ("maker", operator, word))
+        ]
+
     @api.depends("name", "maker")
     def _compute_display_name(self):
         for record in self:

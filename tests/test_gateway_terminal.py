@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form
 from odoo.tools import mute_logger
 
+from .common import VivaCase
 from .gateway_common import GatewayCase
 
 
@@ -159,3 +160,22 @@ class TestTerminalAddress(GatewayCase):
             for user in (self.cashier, self.manager):
                 with self.assertRaises(AccessError):
                     self.lan.with_user(user).write({name: False})
+
+
+class TestModelOfTerminal(VivaCase):
+    def test_a_model_is_found_by_what_is_shown(self):
+        models = self.env["viva.terminal.model"]
+        s900 = self.env.ref("viva_payments.terminal_model_s900")
+        for words in ("PAX S900", "pax s9", "S900"):
+            with self.subTest(words):
+                found = [record for record, _name in models.name_search(words)]
+                self.assertIn(s900.id, found)
+        self.assertFalse(models.name_search("Ciontek S900"))
+
+    def test_the_model_proposes_what_it_speaks(self):
+        with Form(self.env["viva.terminal"]) as form:
+            form.name, form.viva_id, form.account_id = "Kitchen", "16009999", self.account
+            form.model_id = self.env.ref("viva_payments.terminal_model_s900")
+            self.assertEqual((form.protocol, form.lan_port), ("tcp", 8080))
+            form.model_id = self.env.ref("viva_payments.terminal_model_a920_pro")
+            self.assertEqual(form.protocol, "cloud")

@@ -17,6 +17,7 @@ from .server import HOST, Gateway, Odoo, Simulator, port_is_taken
 
 TERMINAL = "16000010"
 GATEWAY, COMPANY = "Shop", "Demo Shop"
+SPARE = 65535
 TILL = "SELECT id FROM pos_config WHERE name = 'Demo Shop'"
 
 
@@ -35,8 +36,7 @@ def main(arguments: list[str]) -> int:
         simulator = Simulator(environment, logs / "run-simulator.log", port=ports["VIVA_SIM_PORT"])
         odoo = Odoo(environment, database, logs / "run-odoo.log", port=ports["VIVA_HTTP_PORT"])
         gateway = Gateway(environment, odoo, logs / "run-gateway.log")
-        servers = (simulator, odoo, gateway)
-        for server in servers:
+        for server in (simulator, odoo, gateway):
             stack.callback(server.stop)
         for server in (simulator, odoo):
             with step(f"starting {server.name}"):
@@ -53,7 +53,8 @@ def main(arguments: list[str]) -> int:
         (till,) = environment.postgres.sql(TILL, database)
         _show(odoo, simulator, till, lan, time.monotonic() - began)
         with contextlib.suppress(KeyboardInterrupt):
-            while all(server.process.poll() is None for server in servers):
+            # The gateway may be killed on purpose: a shop without it has to go on.
+            while all(server.process.poll() is None for server in (simulator, odoo)):
                 time.sleep(0.5)
             raise Problem(f"Something ended by itself; see the logs in {logs}.")
         say("\nStopping.")
@@ -91,12 +92,15 @@ def _switch_on(simulator: Simulator, odoo: Odoo) -> list[dict]:
     """The terminals of the shop's network, at ports of their own; an administrator confirms their certificates."""
     admin = odoo.client("admin")
     wanted = [("protocol", "in", ("local", "tcp"))]
-    terminals = admin.call(
-        "viva.terminal", "search_read", wanted, ["name", "viva_id", "protocol"], order="viva_id"
-    )
-    for number, terminal in enumerate(terminals, 1):
-        values = {"terminalId": terminal["viva_id"], "lan": terminal["protocol"]}
-        device = simulator.control("POST", "terminals", {**values, "port": simulator.port + number})
+    known = ["name", "viva_id", "protocol", "lan_port"]
+    terminals = admin.call("viva.terminal", "search_read", wanted, known, order="viva_id")
+    ports = [simulator.port + number for number, _terminal in enumerate(terminals, 1)]
+    for number, terminal in enumerate(terminals):
+        if terminal["lan_port"] != ports[number]:  # one may have another's port
+            admin.call("viva.terminal", "write", [terminal["id"]], {"lan_port": SPARE - number})
+    for terminal, port in zip(terminals, ports, strict=True):
+        values = {"terminalId": terminal["viva_id"], "lan": terminal["protocol"], "port": port}
+        device = simulator.control("POST", "terminals", values)
         address = {
             "lan_host": device["host"],
             "lan_port": device["port"],

@@ -327,7 +327,7 @@ def test_approved():
     assert (outcome.rrn, outcome.stan) == ("432910000123", "000123")
     assert (outcome.authorisation_code, outcome.card_brand) == ("181644", "Visa")
     assert (outcome.card_last4, outcome.card_masked) == ("0002", "************0002")
-    assert (outcome.entry_mode, outcome.verification_method) == ("07", "None")
+    assert (outcome.entry_mode, outcome.verification_method) == ("07", "")
     assert (outcome.currency, outcome.merchant_reference) == ("", None)
     assert (outcome.transaction_id, outcome.transaction_type_id) == ("", None)
     assert outcome.raw["batchNum"] == "000001"

@@ -44,6 +44,12 @@ export function isLeftWaiting(line) {
     return Boolean(status) && status !== LINE.toSend && status !== LINE.retry && !isPaidLine(line);
 }
 
+/** The next synchronisation carries this record, whatever Odoo believes to have sent already. */
+export function mustBeSent(record) {
+    record._dirty = false; // else the order would not be marked
+    record._markDirty();
+}
+
 /** Calls `callback({attempt, order_uuid})` for each hint of the server. */
 export function listenToServer(pos, callback) {
     pos.data.connectWebSocket("VIVA_PAYMENT", callback);

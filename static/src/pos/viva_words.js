@@ -63,6 +63,9 @@ function waitingTitle(attempt, terminal) {
     if (isInApp(attempt)) {
         return appTitle(attempt);
     }
+    if (attempt.status?.state === "sent") {
+        return sendingTitle(attempt, terminal); // nothing says yet that it is on the terminal
+    }
     switch (operation) {
         case "refund":
             return _t("Refunding on terminal %s", terminal);

@@ -221,6 +221,21 @@ test("an order with an open card payment is not validated", async () => {
     expect(await validation.askBeforeValidation()).toBe(true);
 });
 
+test("what was approved in another browser is sent with the validation, although Odoo believes to know it", async () => {
+    const { store, method, server } = await setupViva();
+    const order = await getFilledOrder(store);
+    const { data: line } = order.addPaymentline(method);
+    store.viva.charge(line.uuid);
+    await settle();
+    server.set(line.viva_attempt, { state: "approved" });
+    await settle(1000);
+    line._dirty = false;
+    order._dirty = false;
+    const validation = new OrderPaymentValidation({ pos: store, orderUuid: order.uuid });
+    expect(await validation.askBeforeValidation()).toBe(true);
+    expect([line.isDirty(), order.isDirty()]).toEqual([true, true]);
+});
+
 test("the fast button of the product screen goes to the payment screen and sends there", async () => {
     const { store, method, server } = await setupViva();
     recordValidations();

@@ -2,6 +2,8 @@ import OrderPaymentValidation from "@point_of_sale/app/utils/order_payment_valid
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 
+import { isPaidLine, isVivaLine, mustBeSent } from "../odoo_glue";
+
 patch(OrderPaymentValidation.prototype, {
     /**
      * Odoo would drop a line that is not done; its terminal may be taking the money this very moment. And it takes a
@@ -46,6 +48,10 @@ patch(OrderPaymentValidation.prototype, {
             return false; // its line has said why
         }
         await this.pos.viva.tips.takeUp(this.order);
+        // A line that was approved while another browser had it may count as sent although Odoo never saw its slip.
+        this.order.payment_ids
+            .filter((line) => isVivaLine(line) && isPaidLine(line))
+            .forEach(mustBeSent);
         return super.askBeforeValidation(...arguments);
     },
 });
