@@ -1,10 +1,10 @@
-"""The demo shop: a company in euro, a till with cash and Viva, a cashier, a manager, something dear to sell.
+"""The demo shop: a company in euro, a till with cash and Viva, its people, something dear to sell, open invoices.
 
 Runs inside ``odoo shell`` (lib/databases.py), as often as wanted: what exists is kept. The account is
 a *custom* one and leads to the simulator, so no money moves.
 """
 
-from odoo import Command
+from odoo import Command, fields
 
 COMPANY = "Demo Shop"
 SIMULATOR = "http://127.0.0.1:8970"
@@ -28,7 +28,8 @@ TERMINALS = {
     "16000040": ("Kitchen", "s900", {"protocol": "tcp", "lan_port": 8972}),
 }
 GATEWAY = "Shop"
-# The cashier refunds; the manager also without a terminal, and decides what is in doubt.
+# The cashier refunds; the manager also without a terminal, and decides what is in doubt. In the office one person
+# bills and charges cards, the other one also gives money back and keeps the books.
 USERS = {
     "cashier": (
         "Casey Cashier",
@@ -46,11 +47,27 @@ USERS = {
             "viva_payments.group_viva_manager",
         ],
     ),
+    "billing": ("Billie Billing", ["base.group_user", "account.group_account_invoice"]),
+    "accountant": (
+        "Alex Accountant",
+        ["base.group_user", "account.group_account_user", "account.group_account_manager"],
+    ),
 }
 CUSTOMER = "Maria Papadaki"
 # Enough for installments, and what people leave money on hold for.
 PRODUCT, PRICE = "Bicycle rental deposit", 350
 INSTALLMENTS = {100: 3, 300: 12}
+# What is open at the office: customer, what was sold, amount, payment term. The last customer has a credit note too.
+TERMS = "account.account_payment_term_advance_60days"  # 30 % now, the rest later
+INVOICES = {
+    "DEMO-1": (CUSTOMER, "Guided bicycle tour", 48.50, None),
+    "DEMO-2": (CUSTOMER, "Repair of a bicycle", 19.99, None),
+    "DEMO-3": ("Hotel Aegli", "Ten bicycles for a week", 1240.00, None),
+    "DEMO-4": ("Hotel Aegli", "Bicycles for a season", 980.00, TERMS),
+    "DEMO-5": ("Nikos Georgiou", "City bicycle", 349.00, None),
+    "DEMO-6": ("Nikos Georgiou", "Bicycle lock", 25.00, None),
+}
+CREDIT_NOTE = ("DEMO-7", "Nikos Georgiou", "Bicycle lock, brought back", 25.00)
 
 
 def find_or_create(model, name, **values):
@@ -178,6 +195,31 @@ def prepare_catalogue(env, company):
     )
 
 
+def prepare_invoices(env, company):
+    """Open invoices of three customers and a credit note. What people have done with them since is left alone."""
+    moves = env["account.move"]
+    kinds = {ref: "out_invoice" for ref in INVOICES} | {CREDIT_NOTE[0]: "out_refund"}
+    rows = {**INVOICES, CREDIT_NOTE[0]: (*CREDIT_NOTE[1:], None)}
+    known = moves.search([("company_id", "=", company.id), ("ref", "in", list(rows))])
+    for ref in [ref for ref in rows if ref not in known.mapped("ref")]:
+        customer, words, amount, term = rows[ref]
+        partner = find_or_create(env["res.partner"], customer, company_id=company.id)
+        moves.create(
+            {
+                "move_type": kinds[ref],
+                "ref": ref,
+                "partner_id": partner.id,
+                "invoice_date": fields.Date.today(),
+                "invoice_payment_term_id": env.ref(term).id if term else False,
+                "invoice_line_ids": [
+                    Command.create(
+                        {"name": words, "price_unit": amount, "tax_ids": [Command.clear()]}
+                    )
+                ],
+            }
+        ).action_post()
+
+
 def main(env):
     company = prepare_company(env)
     prepare_users(env, company)
@@ -185,6 +227,7 @@ def main(env):
     account = prepare_terminals(env, company)
     prepare_catalogue(env, company)
     prepare_till(env, company, account)
+    prepare_invoices(env, company)
     env.cr.commit()
 
 
