@@ -10,6 +10,7 @@ from . import (
     pos_session_tips,
     res_config_settings,
     viva_account,
+    viva_account_installments,
     viva_account_move_over,
     viva_account_setup,
     viva_connection,
