@@ -35,6 +35,7 @@ class VivaTransaction(models.Model):
                 _logger.exception("viva: transaction %s could not be settled", transaction_id)
             if not cron._commit_progress(1, remaining=len(ids) - done):
                 break
+        self.env["viva.booking"]._cron_follow()
         cron._commit_progress(self.env["viva.event"]._prune())
 
     @api.model

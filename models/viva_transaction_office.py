@@ -99,6 +99,12 @@ class VivaTransaction(models.Model):
                       AND other.state = 'approved'
                       AND (other.id > viva_transaction.id OR viva_transaction.state != 'approved')
                )
+             UNION
+            SELECT viva_transaction.id
+              FROM viva_transaction
+              JOIN viva_booking ON viva_booking.id = viva_transaction.booking_id
+             WHERE viva_booking.state = 'booked'
+               AND viva_transaction.operation != 'preauth'
             )"""
         )
         return [("id", "in" if True in value else "not in", attached)]

@@ -81,6 +81,7 @@ class VivaTransaction(models.Model):
                 if values.get("protocol") not in LAN:
                     transactions._refuse_while_silent(connection)
                 approved = transactions._refuse_if_blocked(values)
+                transactions._claim_documents(values)
                 if limits.parent:
                     transactions._refuse_beyond_parent(values)
                 if limits.order is not None:

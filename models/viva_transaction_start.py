@@ -348,6 +348,13 @@ class VivaTransaction(models.Model):
             raise Refused(
                 self.env._("The original payment did not succeed: %s", parent.message), "parent"
             )
+        if parent.booking_id and request["operation"] in ("void", "refund"):
+            raise Refused(
+                self.env._(
+                    "This card was charged in accounting: an accountant gives the money back there."
+                ),
+                "parent",
+            )
         return parent
 
     def _order_of(self, request, session, parent):

@@ -3,6 +3,7 @@ from . import (
     test_account,
     test_app_return,
     test_back_office,
+    test_booking,
     test_closing,
     test_closing_mix,
     test_decide,

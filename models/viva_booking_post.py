@@ -1,0 +1,320 @@
+"""Post: the books are brought up to what the ledger says, on the server, as the person who has asked.
+
+Each booking is carried out in a short database transaction of its own. What Odoo refuses (a lock date, a right that was
+taken away) loses nothing: it becomes a task with one button.
+"""
+
+import logging
+import random
+import time
+from datetime import timedelta
+
+from markupsafe import escape
+from psycopg2 import errors
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..drivers import FINAL
+from .ledger import _CONFLICTS, ATTEMPTS
+from .viva_booking import ACCOUNTANT, PAYMENT_TYPE
+from .viva_transaction import FINAL_NO, GIVES_BACK
+
+_logger = logging.getLogger(__name__)
+
+# What was prepared and never started is tidied up after that.
+FORGOTTEN_AFTER = timedelta(days=1)
+
+
+class VivaBooking(models.Model):
+    _inherit = "viva.booking"
+
+    # -- follow ----------------------------------------------------------------------------------
+
+    @api.model
+    def _follow(self, ids):
+        """Bring the books up to what the ledger says about these bookings. Idempotent; what cannot be posted is a task."""
+        for booking_id in ids:
+            try:
+                self._in_books(booking_id)
+            except (*_CONFLICTS, errors.QueryCanceled):
+                # Somebody else works on the same entries. The job comes again.
+                _logger.info("viva: booking %s waits for other work", booking_id)
+            except (UserError, AccessError) as error:
+                self._note_obstacle(booking_id, str(error))
+            except Exception:
+                _logger.exception("viva: booking %s could not be posted", booking_id)
+                self._note_obstacle(
+                    booking_id,
+                    self.env._("Odoo met an unexpected error. Tell your administrator."),
+                )
+        self.env.invalidate_all()
+
+    @api.model
+    def _in_books(self, booking_id, *, by_hand=False):
+        """One booking, in a database transaction of its own; once more when another worker changed the same rows.
+
+        :param by_hand: an accountant posts it: as himself, on the first day that is open
+        :raise UserError: Odoo refuses it
+        """
+        self.env.flush_all()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.env.registry.cursor() as cr:
+                    booking = api.Environment(cr, SUPERUSER_ID, {})["viva.booking"].browse(
+                        booking_id
+                    )
+                    if booking._has_news(by_hand):
+                        booking._as_person(self.env.uid if by_hand else 0)._carry_out(by_hand)
+                        booking.env.flush_all()
+                return
+            except _CONFLICTS:
+                if attempt == ATTEMPTS:
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * attempt)
+
+    def _has_news(self, by_hand):
+        """Under the lock of the row: whether the ledger says something that the books do not know."""
+        self.env.cr.execute(
+            "SELECT id FROM viva_booking WHERE id = %s FOR NO KEY UPDATE", (self.id,)
+        )
+        self.invalidate_recordset()
+        transaction = self.transaction_id
+        if self.state == "to_post":
+            # It waits for a person, or there is nothing to post any more.
+            return by_hand or not transaction._counts()
+        if not transaction or transaction.state not in FINAL:
+            return False
+        if self.state == "booked":
+            return False
+        return self.state != "not_done" or transaction._counts()
+
+    def _as_person(self, user_id):
+        """The booking in the environment of who has asked for it (or of an accountant), in its company."""
+        user = self.env["res.users"].browse(user_id or self.user_id.id)
+        context = {"allowed_company_ids": self.company_id.ids, "lang": user.lang, "tz": user.tz}
+        return api.Environment(self.env.cr, user.id, context)["viva.booking"].browse(self.id)
+
+    def _carry_out(self, by_hand):
+        """What the ledger's final state means for the books. The row is locked."""
+        transaction = self.sudo().transaction_id
+        if not transaction._counts():
+            self._end_without_money(transaction)
+        elif self.operation in PAYMENT_TYPE:
+            self._post(transaction, by_hand)
+        else:
+            self._end("booked")
+        self._tell()
+
+    def _end(self, state, reason=""):
+        """Nothing is to be done any more: its invoices are free again."""
+        booking = self._machine()
+        booking.line_ids.filtered("is_claim").write({"is_claim": False})
+        values = {"state": state, "reason": reason or False}
+        if state == "booked":
+            values["booked_at"] = fields.Datetime.now()
+        booking.write(values)
+        booking.activity_ids.unlink()
+        if state == "booked":
+            self._after_booked()
+
+    def _end_without_money(self, transaction):
+        """The card was not charged: the payment says why."""
+        reason = transaction.with_context(lang=self.env.lang).message
+        payment = self.payment_id
+        if payment and payment.state != "canceled":
+            payment.with_context(viva_booking=self.id)._viva_machine().action_cancel()
+            payment.message_post(body=self.env._("Card payment not carried out: %s", reason))
+        self._end("not_done", reason)
+
+    def _post(self, transaction, by_hand):
+        payment = self.payment_id.exists() or self._payment_anew(by_hand)
+        payment = payment.with_context(skip_invoice_sync=True)._viva_machine()
+        if self.state == "not_done" and not by_hand:
+            self._refuse_after_no(transaction)
+        if payment.state == "canceled":
+            payment.action_draft()
+        if payment.state not in ("draft", "in_process", "paid"):
+            raise UserError(self.env._("Payment %s was rejected.", payment.display_name))
+        if not payment.move_id or payment.state == "draft":
+            self._complete(payment, transaction, by_hand)
+            payment.with_context(skip_sale_auto_invoice_send=True).action_post()
+        self._reconcile(payment)
+        self._end("booked")
+
+    def _refuse_after_no(self, transaction):
+        """Charged after all, when everybody believed that it was not: booked only where it still belongs."""
+        still_open = sum(self._open_lines().mapped("amount_residual_currency"))
+        wanted = self.amount if self.operation not in GIVES_BACK else -self.amount
+        claimed = self.line_ids.filtered(lambda line: line._claimed_by_another())
+        if self.line_ids and (claimed or abs(still_open) < abs(wanted)):
+            raise UserError(
+                self.env._(
+                    "It was carried out after it had counted as not carried out, and its invoice is paid or being paid "
+                    "otherwise. Post it as a credit of the customer, or give the money back."
+                )
+            )
+
+    def _payment_anew(self, by_hand):
+        """Somebody has deleted the draft."""
+        if not by_hand:
+            raise UserError(self.env._("Its draft payment was deleted."))
+        payment = self.env["account.payment"]._viva_draft(self)
+        self._machine().write({"payment_id": payment.id})
+        return payment
+
+    def _complete(self, payment, transaction, by_hand):
+        """The payment as the card was charged: its day, its amount, a tip, the write-off."""
+        currency = self.currency_id
+        tip = transaction.tip_amount
+        values = {
+            "date": self._day(transaction, by_hand),
+            "amount": currency.round(self.amount + tip),
+        }
+        lines = list(self.write_off or [])
+        tips = self.account_id.sudo().tip_account_id
+        if tip and tips:
+            lines.append(self._tip_line(tips, tip))
+        payment.write({name: value for name, value in values.items() if payment[name] != value})
+        if lines and not payment.move_id:
+            payment._generate_journal_entry(write_off_line_vals=lines)
+
+    def _tip_line(self, account, tip):
+        """The customer's tip, or the part of it that goes back, in an account of its own."""
+        sign = 1 if self.operation in GIVES_BACK else -1
+        company = self.company_id
+        balance = self.currency_id._convert(tip, company.currency_id, company, fields.Date.today())
+        return {
+            "name": self.env._("Tip"),
+            "account_id": account.id,
+            "partner_id": self.partner_id.id,
+            "currency_id": self.currency_id.id,
+            "amount_currency": sign * tip,
+            "balance": sign * balance,
+        }
+
+    def _day(self, transaction, by_hand):
+        """The day on which the card was charged, where the asker is; by hand the first one that is open."""
+        day = fields.Datetime.context_timestamp(self, transaction.sent_at).date()
+        if by_hand:
+            locks = self.company_id._get_violated_lock_dates(day, False, self.journal_id)
+            if locks:
+                day = locks[-1][0] + timedelta(days=1)
+        return day
+
+    def _open_lines(self):
+        """What of the invoices is still to be paid."""
+        return self.move_line_ids.filtered(
+            lambda line: line.parent_state == "posted" and not line.reconciled
+        )
+
+    def _reconcile(self, payment):
+        """The payment with what it was asked for; what is left of it stays a credit of the customer."""
+        own = payment.move_id.line_ids.filtered(
+            lambda line: (
+                line.account_id.account_type in payment._get_valid_payment_account_types()
+                and not line.reconciled
+            )
+        )
+        for account in own.account_id:
+            theirs = self._open_lines().filtered(
+                lambda line, account=account: line.account_id == account
+            )
+            if theirs:
+                (
+                    own.filtered(lambda line, account=account: line.account_id == account) + theirs
+                ).reconcile()
+        invoices = self.move_line_ids.move_id.filtered(lambda move: move.state != "cancel")
+        for invoice in invoices:
+            invoice.matched_payment_ids += payment
+
+    def _after_booked(self):
+        """For what further follows (see bridges)."""
+
+    # -- what Odoo refuses -----------------------------------------------------------------------
+
+    @api.model
+    def _note_obstacle(self, booking_id, reason):
+        """It waits for an accountant: the money has moved, the books do not show it."""
+        with self.env.registry.cursor() as cr:
+            booking = api.Environment(cr, SUPERUSER_ID, {})["viva.booking"].browse(booking_id)
+            booking._file_task(reason)
+            booking._tell()
+
+    def _file_task(self, reason):
+        booking = self._machine()
+        booking.with_context(tracking_disable=True).write({"state": "to_post", "reason": reason})
+        summary = self.env._("Card payment to be posted")
+        if booking.activity_ids.filtered(lambda activity: activity.summary == summary):
+            return
+        booking.with_context(mail_activity_quick_update=True).activity_schedule(
+            "mail.mail_activity_data_warning",
+            summary=summary,
+            note=escape(
+                self.env._(
+                    "%(what)s (%(amount)s): the money has moved, but it is not in the books. %(reason)s Then press Post.",
+                    what=booking.display_name,
+                    amount=booking.currency_id.format(booking.amount),
+                    reason=reason,
+                )
+            ),
+            user_id=booking.account_id.responsible_id.id,
+        )
+
+    def action_post(self):
+        """An accountant posts it where it belongs: on the first day that is open, as himself."""
+        for booking in self:
+            booking.check_access("read")
+            if not self.env.user.has_group(ACCOUNTANT):
+                raise AccessError(self.env._("Only an accountant may post it."))
+            if booking.state != "to_post":
+                raise UserError(self.env._("There is nothing to post: %s", booking.message or "-"))
+            self._in_books(booking.id, by_hand=True)
+        self.env.invalidate_all()
+        return True
+
+    # -- what time brings ------------------------------------------------------------------------
+
+    @api.model
+    def _give_up(self, booking):
+        """Never started, and never to be: whichever comes first wins, see `pos_abandon`."""
+        self.env["viva.transaction"]._abandon_booking(booking)
+
+    @api.model
+    def _cron_follow(self):
+        """For the scheduled job: what no browser waits for any more, and what was forgotten."""
+        running = self.search([("state", "=", "running")])
+        self._follow(running.ids + self._charged_after_all().ids)
+        limit = fields.Datetime.now() - FORGOTTEN_AFTER
+        for booking in self.search(
+            [("state", "=", "prepared"), ("create_date", "<", limit)], limit=100
+        ):
+            self._give_up(booking)
+            self._follow(booking.ids)
+
+    @api.model
+    def _charged_after_all(self):
+        """Bookings that counted as not carried out, or as still to be posted, while the ledger says otherwise now."""
+        late = (
+            self.env["viva.transaction"]
+            .sudo()
+            .search(
+                [
+                    ("booking_id.state", "=", "not_done"),
+                    ("state", "=", "approved"),
+                ]
+            )
+        )
+        gone = (
+            self.env["viva.transaction"]
+            .sudo()
+            .search([("booking_id.state", "=", "to_post"), ("state", "in", FINAL_NO)])
+        )
+        return (late | gone).booking_id.filtered(
+            lambda booking: booking.transaction_id._counts() == (booking.state == "not_done")
+        )
+
+    def _tell(self):
+        """Ping the dialog: a hint without content."""
+        for booking in self.sudo():
+            booking.user_id._bus_send("viva_payments_booking", {"attempt": booking.attempt})
