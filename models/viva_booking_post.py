@@ -92,7 +92,9 @@ class VivaBooking(models.Model):
     def _as_person(self, user_id):
         """The booking in the environment of who has asked for it (or of an accountant), in its company."""
         user = self.env["res.users"].browse(user_id or self.user_id.id)
-        context = {"allowed_company_ids": self.company_id.ids, "lang": user.lang, "tz": user.tz}
+        # An invoice of a branch may be paid in the journal of its parent company.
+        companies = self.company_id | (self.move_line_ids.company_id & user.company_ids)
+        context = {"allowed_company_ids": companies.ids, "lang": user.lang, "tz": user.tz}
         return api.Environment(self.env.cr, user.id, context)["viva.booking"].browse(self.id)
 
     def _carry_out(self, by_hand):

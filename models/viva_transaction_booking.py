@@ -263,9 +263,10 @@ class VivaTransaction(models.Model):
         return moved
 
     def _compute_document(self):
-        super()._compute_document()
+        result = super()._compute_document()
         for transaction in self.filtered("booking_id"):
             # In the books: nothing has to be found for it any more.
             transaction.is_attached = (
                 transaction.booking_id.state == "booked" and transaction.operation != "preauth"
             )
+        return result
