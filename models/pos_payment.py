@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from .viva_transaction import PAYS
+from .viva_transaction import PAYS, UNSETTLED
 
 
 class PosPayment(models.Model):
@@ -77,21 +77,44 @@ class PosPayment(models.Model):
             amount=self.currency_id.format(self.amount),
         )
 
+    # -- card money stays card money -------------------------------------------------------------
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        payments = super().create(vals_list)
+        payments._viva_refuse_other_method()
+        payments._viva_refuse_counterpart()
+        return payments
+
     def write(self, vals):
-        if {"payment_method_id", "amount", "uuid", "pos_order_id"} & vals.keys():
-            changed = self.filtered(
-                lambda payment: (
-                    payment.pos_order_id.state != "draft"
-                    and any(
-                        name in vals
-                        and (payment[name].id if name.endswith("_id") else payment[name])
-                        != vals[name]
-                        for name in ("payment_method_id", "amount", "uuid", "pos_order_id")
-                    )
-                )
-            )
-            changed._viva_refuse_change()
-        return super().write(vals)
+        changed = self.filtered(lambda payment: payment._viva_changes(vals))
+        changed._viva_refuse_change()
+        result = super().write(vals)
+        if {"payment_method_id", "uuid"} & vals.keys():
+            self._viva_refuse_other_method()
+        if {"payment_method_id", "amount", "pos_order_id"} & vals.keys():
+            self._viva_refuse_counterpart()
+        return result
+
+    def _viva_changes(self, vals):
+        """Whether `vals` make something else of what is paid. The till corrects the amount of an open order itself."""
+        self.ensure_one()
+        fixed = ["payment_method_id", "uuid"]
+        if self.pos_order_id.state != "draft":
+            fixed += ["amount", "pos_order_id"]
+        return any(
+            name in vals
+            and (self[name].id if name.endswith("_id") else self[name]) != vals[name]
+            and not (name == "amount" and self._viva_is_correction(vals[name]))
+            for name in fixed
+        )
+
+    def _viva_is_correction(self, amount):
+        """Whether the payment is made to agree with what was charged."""
+        money = self._viva_money()
+        return len(money) == 1 and not self.currency_id.compare_amounts(
+            money._payment_amount(), amount
+        )
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_viva(self):
@@ -99,15 +122,66 @@ class PosPayment(models.Model):
             lambda payment: payment.pos_order_id.state not in ("draft", "cancel")
         )._viva_refuse_change()
 
-    def _viva_refuse_change(self):
-        """The card was charged: the payment of a paid order is not turned into something else by hand."""
-        charged = self.filtered(
-            lambda payment: payment.viva_state in ("open", "unknown", "proven", "forced")
+    def _viva_money(self):
+        """Card payments of the ledger that stand behind these payments, or may: by their identity alone.
+
+        Whatever somebody makes of the payment's method, its order's company or the lines of a tip, the card was charged.
+        """
+        known = (
+            self.env["viva.transaction"]
+            .sudo()
+            .search(
+                [
+                    ("payment_uuid", "in", list(filter(None, self.mapped("uuid")))),
+                    ("operation", "in", PAYS),
+                    ("state", "in", (*UNSETTLED, "approved")),
+                ]
+            )
         )
-        if charged:
+        return known.filtered(
+            lambda transaction: (
+                transaction.is_unsettled
+                or transaction._counts()
+                and not transaction._reported_reversals()
+                and not transaction._is_voided()
+            )
+        )
+
+    def _viva_refuse_change(self):
+        """The card was charged: its payment is not turned into something else by hand."""
+        money = self._viva_money()
+        if money:
             raise UserError(
                 self.env._(
                     "This payment was made by card and cannot be changed or deleted: %s. Give the money back instead.",
-                    ", ".join(charged.viva_transaction_id.mapped("name")),
+                    ", ".join(money.mapped("name")),
                 )
             )
+
+    def _viva_refuse_other_method(self):
+        """What a card has paid is not recorded as cash, or as anything else."""
+        self.filtered(lambda payment: not payment.payment_method_id._is_viva())._viva_refuse_change()
+
+    def _viva_refuse_counterpart(self):
+        """On a paid order a card payment is not set off against an invented one with the other sign."""
+        invented = self.filtered(
+            lambda payment: (
+                payment.pos_order_id.state != "draft"
+                and payment.payment_method_id._is_viva()
+                and not payment._viva_money()
+            )
+        )
+        for payment in invented:
+            others = (payment.pos_order_id.payment_ids - payment).filtered(
+                lambda other, payment=payment: other.amount * payment.amount < 0
+            )
+            money = others._viva_money()
+            if money:
+                raise UserError(
+                    self.env._(
+                        "Order %(order)s was paid by card (%(payments)s): the money goes back by a card payment only. "
+                        "Give the money back instead.",
+                        order=payment.pos_order_id.pos_reference or payment.pos_order_id.name,
+                        payments=", ".join(money.mapped("name")),
+                    )
+                )

@@ -98,7 +98,9 @@ class PosPaymentMethod(models.Model):
         return super()._is_write_forbidden(fields - _CHANGED_WHILE_OPEN)
 
     def write(self, vals):
-        if vals.get("use_payment_terminal", CODE) != CODE:
+        # Another integration empties the terminal's provider, too.
+        other = vals.get("use_payment_terminal", CODE) != CODE
+        if other or vals.get("payment_method_type", "terminal") != "terminal":
             used = self.env["viva.transaction"].sudo()
             if used.search_count([("payment_method_id", "in", self.ids)], limit=1):
                 raise UserError(
@@ -128,6 +130,14 @@ class PosPaymentMethod(models.Model):
                 raise ValidationError(
                     self.env._(
                         "Viva terminals need a payment method with the integration Viva.com."
+                    )
+                )
+            if method._is_viva() and method.type != "bank":
+                raise ValidationError(
+                    self.env._(
+                        "Card money goes through a bank journal, not through cash or a customer's account: choose a bank "
+                        "journal for payment method %s.",
+                        method.name,
                     )
                 )
             if method.viva_tip_policy == "account" and not method.viva_tip_account_id:

@@ -24,6 +24,7 @@ from . import (
     test_office,
     test_onboarding,
     test_operation_rights,
+    test_pos_guard,
     test_pos_hoot,
     test_pos_tours,
     test_rpc,
