@@ -68,10 +68,13 @@ class AccountPayment(models.Model):
                 ),
             }
         )
-        if not payment.outstanding_account_id:
-            # Also where Odoo's accounting could do without: card money is matched with the bank's payout.
-            payment.outstanding_account_id = payment._get_outstanding_account(payment_type)
+        payment._viva_set_outstanding()
         return self.browse(payment.id)
+
+    def _viva_set_outstanding(self):
+        """Also where Odoo's accounting could do without: card money is matched with the bank's payout."""
+        for payment in self.filtered(lambda record: not record.outstanding_account_id):
+            payment.outstanding_account_id = payment._get_outstanding_account(payment.payment_type)
 
     def _viva_machine(self):
         """The same payments, to be written by this addon itself."""

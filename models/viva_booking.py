@@ -11,7 +11,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..drivers import exponent, to_minor
-from .ledger import CONTEXT_KEY, MACHINE, is_machine
+from .ledger import CONTEXT_KEY, MACHINE, is_machine, own_cursor
 from .refused import Refused
 
 BILLING = "account.group_account_invoice"
@@ -247,6 +247,8 @@ class VivaBooking(models.Model):
         destination=None,
         hold=None,
         undoes=None,
+        company=None,
+        payment=None,
     ):
         """A booking that a dialog may start, with its draft payment. Nothing is sent by it.
 
@@ -257,12 +259,14 @@ class VivaBooking(models.Model):
         :param destination: the receivable (payable) account, where no line tells
         :param dict hold: reference and move_id of the draft invoice that a hold is for
         :param undoes: the payment of Odoo that a refund without credit note takes back
+        :param company: that of the invoices, where the journal is their parent company's
+        :param payment: a draft that somebody has made by hand, in place of a new one
         :raise AccessError: the user may not do it
         :raise UserError: it cannot be done, in words for the person
         """
         self._require(operation)
         lines = lines if lines is not None else self.env["account.move.line"]
-        company = (journal or terminal).company_id
+        company = company or (payment or journal or terminal).company_id
         if terminal.company_id.root_id != company.root_id:
             raise UserError(self.env._("This terminal belongs to another company."))
         refusal = self._refusal_of_currency(terminal, currency)
@@ -301,7 +305,8 @@ class VivaBooking(models.Model):
             }
         booking = self._machine().create(values)
         if operation in PAYMENT_TYPE:
-            payment = self.env["account.payment"]._viva_draft(booking)
+            payment = payment or self.env["account.payment"]._viva_draft(booking)
+            payment._viva_set_outstanding()
             booking.write({"payment_id": payment.id})
         return self.browse(booking.id)
 
@@ -351,7 +356,7 @@ class VivaBooking(models.Model):
                 self.env._("%s has prepared this. Ask for the card anew.", booking.user_id.name)
             )
         status = None
-        if not booking._is_started():
+        if not booking._ledger_id():
             status = self.env["viva.transaction"]._start_booking(booking)
         self._follow(booking.ids)
         return booking._status(status)
@@ -360,10 +365,10 @@ class VivaBooking(models.Model):
     def check(self, attempt):
         """Ask Viva about it where that can bring news. See `start`."""
         booking = self._of_attempt(attempt)
-        transaction = booking.transaction_id
-        if transaction:
-            self.env["viva.event"]._process(transaction.ids)
-            self.env["viva.transaction"]._check(transaction.ids)
+        transaction_id = booking._ledger_id()
+        if transaction_id:
+            self.env["viva.event"]._process([transaction_id])
+            self.env["viva.transaction"]._check([transaction_id])
         self._follow(booking.ids)
         return booking._status()
 
@@ -372,11 +377,12 @@ class VivaBooking(models.Model):
         """Ask Viva to cancel; what was only prepared is given up. See `start`."""
         booking = self._of_attempt(attempt)
         self._require(booking.operation)
-        if booking._is_started():
-            self.env["viva.transaction"]._abort(booking.transaction_id.id)
-            self.env["viva.transaction"]._check(booking.transaction_id.ids)
-        else:
+        if not booking._ledger_id():
             self._give_up(booking)
+        # Whichever came first counts: it may just have been started.
+        transaction_id = booking._ledger_id()
+        self.env["viva.transaction"]._abort(transaction_id)
+        self.env["viva.transaction"]._check([transaction_id])
         self._follow(booking.ids)
         return booking._status()
 
@@ -430,11 +436,11 @@ class VivaBooking(models.Model):
             )
         return found
 
-    def _is_started(self):
-        """Whether the ledger has it. What another cursor has just committed counts."""
+    def _ledger_id(self):
+        """The id of what the ledger has of it. What another cursor has just committed counts."""
         self.ensure_one()
-        self.invalidate_recordset(["transaction_id"])
-        return bool(self.transaction_id)
+        with own_cursor(self.env) as env:
+            return env["viva.transaction"].search([("attempt", "=", self.attempt)]).id
 
     # -- claims ----------------------------------------------------------------------------------
 
@@ -480,13 +486,18 @@ class VivaBooking(models.Model):
         :param started: the Status that `start` has got, where nothing was recorded
         """
         self.ensure_one()
-        self.invalidate_recordset()
         ledger = self.env["viva.transaction"]
-        status = ledger._status_of_booking(self.attempt) or started
-        if not status:
-            status = ledger._refused_status(self._as_request(), Refused("", "prepared"))
-            status |= {"state": "prepared", "final": False, "message": self.message}
-        return {**status, "booking": self._books()}
+        transaction_id = self._ledger_id()
+        status = ledger._statuses([transaction_id])[0] if transaction_id else started
+        # Not as this request's own cursor remembers it.
+        with own_cursor(self.env) as env:
+            booking = env["viva.booking"].browse(self.id)
+            books = booking._books()
+            if not status:
+                prepared = Refused(booking.message, "prepared")
+                status = ledger._refused_status(booking._as_request(), prepared)
+                status |= {"state": "prepared", "final": False}
+        return {**status, "booking": books}
 
     def _books(self):
         """The booking part of the Status, as committed at this moment."""
@@ -509,6 +520,9 @@ class VivaBooking(models.Model):
             "payment_name": self.payment_id.display_name or "",
             "payment_state": self.payment_id.state or "",
             "transaction_id": self.transaction_id.id,
+            "terminal": self.terminal_id.display_name,
+            "via": self.via,
+            "demo": self.account_id.is_demo,
             "user": self.user_id.name,
             "can_start": may and self.state == "prepared" and self.user_id == self.env.user,
             "can_again": may and self.state == "not_done",

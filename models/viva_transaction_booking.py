@@ -42,18 +42,12 @@ class VivaTransaction(models.Model):
 
     @api.model
     def _booking_refused(self, booking, refusal):
-        known = self._status_of_booking(booking.attempt)
+        known = booking._ledger_id()
         if known:
-            return known
+            return self._statuses([known])[0]
         if isinstance(refusal, Refused):
             return self._refused_status(booking._as_request(), refusal)
         raise refusal
-
-    @api.model
-    def _status_of_booking(self, attempt):
-        """The Status of what was recorded under this attempt, or None."""
-        ids = self.search([("attempt", "=", attempt)]).ids
-        return self._statuses(ids)[0] if ids else None
 
     @api.model
     def _derive_booking(self, booking, *, abandoned=False):
