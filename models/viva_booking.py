@@ -9,6 +9,7 @@ import uuid
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools.misc import clean_context
 
 from ..drivers import exponent, to_minor
 from .ledger import CONTEXT_KEY, MACHINE, is_machine, own_cursor
@@ -264,6 +265,8 @@ class VivaBooking(models.Model):
         :raise AccessError: the user may not do it
         :raise UserError: it cannot be done, in words for the person
         """
+        # A default of the dialog's context is not one of the payment.
+        self = self.with_context(clean_context(self.env.context))
         self._require(operation)
         lines = lines if lines is not None else self.env["account.move.line"]
         company = company or (payment or journal or terminal).company_id

@@ -325,3 +325,19 @@ class TestBooking(BookingCase):
         self.simulator.act("tap", TERMINAL_2)
         self.check_booking(free, "approved")
         self.assertEqual(other.amount_residual, 0)
+
+    def test_defaults_of_a_dialog_do_not_reach_the_payment(self):
+        invoice = self.make_invoice(100)
+        bookings = self.env["viva.booking"].with_user(self.biller)
+        bookings = bookings.with_context(default_move_id=invoice.id, default_amount=1)
+        booking = bookings._prepare(
+            "sale",
+            terminal=self.terminal,
+            currency=self.company.currency_id,
+            amount=100,
+            partner=self.customer,
+            journal=self.journal,
+            method_line=self.line_in,
+            lines=self.open_lines(invoice),
+        )
+        self.assertEqual((booking.payment_id.amount, booking.payment_id.move_id.id), (100, False))
