@@ -339,9 +339,13 @@ class Worker(threading.Thread):
         if self._stopping.is_set():
             raise drivers.Unavailable("The gateway in the shop is being stopped; try again.")
         for watch in list(self._watches.values()):
-            aborted = watch.aborted_at is not None and clock.now() > watch.aborted_at + ABORTED_S
-            if not watch.lost and not (aborted and watch.driver is None):
-                raise drivers.Busy("The terminal is in another payment.")
+            if self._occupies(watch):
+                # Odoo may know its end from Viva before our next read, and send the next one.
+                self._poll(watch)
+                if watch.session_id not in self._watches:
+                    continue
+                if self._occupies(watch):
+                    raise drivers.Busy("The terminal is in another payment.")
             if watch.driver is not None:
                 self._journal.closed(watch.session_id)
                 self._drop(watch)  # one connection at a time, and its payment was told as lost
@@ -351,6 +355,11 @@ class Worker(threading.Thread):
         if not _can(driver.capabilities, request):
             raise drivers.NotPossible("This terminal's protocol cannot do that.")
         return driver
+
+    def _occupies(self, watch: _Watch) -> bool:
+        """As far as we know; aborted, it has left after a while, whatever the terminal says."""
+        aborted = watch.aborted_at is not None and clock.now() > watch.aborted_at + ABORTED_S
+        return not watch.lost and not (aborted and watch.driver is None)
 
     def _refuse(self, session_id: str, error: drivers.VivaError) -> None:
         get().info("Terminal %s: %s is refused: %s", self.viva_id, session_id, error)

@@ -12,8 +12,8 @@ from lib.server import Simulator
 Found = TypeVar("Found")
 
 
-def until(check: Callable[[], Found], seconds: float = 10, what: str = "") -> Found:
-    """Wait for ``check()`` to answer something true, and answer that."""
+def until(check: Callable[[], Found], seconds: float = 20, what: str = "") -> Found:
+    """Wait for ``check()`` to answer something true, and answer that. A long wait costs time only where it fails."""
     deadline = time.monotonic() + seconds
     while not (value := check()):
         assert time.monotonic() < deadline, f"waited in vain {what}"
@@ -27,7 +27,7 @@ class Viva(Simulator):
     def act(self, action: str, at: str, **options: Any) -> None:
         """What a person does at a terminal; waits until the request is shown there."""
         if action not in ("plug", "unplug"):
-            options.setdefault("wait_s", 5)
+            options.setdefault("wait_s", 30)
         self.control("POST", f"terminals/{at}/{action}", options)
 
     def faults(self, **faults: Any) -> None:

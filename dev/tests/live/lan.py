@@ -202,9 +202,9 @@ class Lan:
                 one["terminalId"] == viva_id and one["state"] != "idle" for one in self.all()
             )
 
-        until(shows, 15, f"for terminal {viva_id}")
+        until(shows, 30, f"for terminal {viva_id}")
 
-    def pay(self, card: Card, seconds: float = 15) -> Card:
+    def pay(self, card: Card, seconds: float = 30) -> Card:
         """Send it, and the customer presents a card."""
         assert card.send()["state"] in ("sent", "pending"), card.status["message"]
         until(lambda: card.check()["state"] != "sent", seconds)

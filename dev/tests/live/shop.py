@@ -131,7 +131,7 @@ class Card:
         self.status = found[0]
         return self.status
 
-    def until(self, *states: str, seconds: float = 10) -> Status:
+    def until(self, *states: str, seconds: float = 20) -> Status:
         """Ask again and again, as the till does, until one of ``states`` is reached."""
         until(
             lambda: self.check()["state"] in states,

@@ -345,6 +345,25 @@ def test_after_an_abort_that_nothing_came_of_the_terminal_is_free(bench, monkeyp
     terminal.wait(second, "outcome")
 
 
+@pytest.mark.parametrize(("protocol", "able"), [("local", LOCAL), ("tcp", PROLIN)])
+def test_the_next_payment_does_not_find_the_terminal_busy_with_what_has_ended(
+    bench, monkeypatch, protocol, able
+):
+    """Viva tells Odoo before the next read here: the till sends the next payment at once."""
+    monkeypatch.setattr(work.Worker, "_pause", lambda self, watch: 60.0)
+    monkeypatch.setattr(work, "QUICK_S", 60.0)
+    script = Script(None, [Pending()], able)
+    terminal = bench(script, protocol)
+    first = terminal.order()
+    terminal.wait(first, "accepted")
+    assert terminal.wait(terminal.order(), "refused")["error"] == "Busy"
+    script.reads = [DONE]
+    second = terminal.order()
+    terminal.wait(second, "accepted")
+    assert terminal.kinds(first) == ["received", "started", "accepted", "outcome"]
+    assert len(script.started) == 2
+
+
 def test_a_lost_payment_on_a_connection_makes_room(bench, monkeypatch):
     monkeypatch.setattr(work, "DEADLINE_S", -9.9)
     script = Script(None, [Pending()], PAYDROID)
