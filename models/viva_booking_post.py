@@ -238,10 +238,16 @@ class VivaBooking(models.Model):
     @api.model
     def _note_obstacle(self, booking_id, reason):
         """It waits for an accountant: the money has moved, the books do not show it."""
-        with self.env.registry.cursor() as cr:
-            booking = api.Environment(cr, SUPERUSER_ID, {})["viva.booking"].browse(booking_id)
-            booking._file_task(reason)
-            booking._tell()
+        try:
+            with self.env.registry.cursor() as cr:
+                context = {"lang": self.env.lang}
+                booking = api.Environment(cr, SUPERUSER_ID, context)["viva.booking"].browse(booking_id)
+                # Another worker may have posted it meanwhile.
+                if booking._has_news(by_hand=False):
+                    booking._file_task(reason)
+                    booking._tell()
+        except _CONFLICTS:
+            _logger.info("viva: booking %s waits for other work", booking_id)
 
     def _file_task(self, reason):
         booking = self._machine()
