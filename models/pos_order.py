@@ -1,3 +1,5 @@
+from collections import defaultdict
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
@@ -38,12 +40,18 @@ class PosOrder(models.Model):
         transactions = self.env["viva.transaction"].search(
             [("order_uuid", "in", list(filter(None, self.mapped("uuid"))))]
         )
-        by_uuid = transactions.grouped("order_uuid")
+        by_uuid = defaultdict(transactions.browse)
+        for transaction in transactions._family():
+            # What the back office gives back or captures of it has no order of its own.
+            root = transaction
+            while not root.order_uuid and root.parent_id:
+                root = root.parent_id
+            by_uuid[root.order_uuid] |= transaction
         charged = self.filtered(lambda order: order.state == "draft")._viva_charged()
         approved = charged.filtered(lambda transaction: transaction.state == "approved")
         attachable = set(approved.mapped("order_uuid"))
         for order in self:
-            order.viva_transaction_ids = by_uuid.get(order.uuid, transactions.browse())
+            order.viva_transaction_ids = by_uuid[order.uuid] if order.uuid else False
             order.viva_transaction_count = len(order.viva_transaction_ids)
             order.viva_can_attach = order.uuid in attachable
 
@@ -316,4 +324,4 @@ class PosOrder(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "viva_payments.action_viva_transaction"
         )
-        return {**action, "domain": [("order_uuid", "=", self.uuid)]}
+        return {**action, "domain": [("id", "in", self.viva_transaction_ids.ids)]}

@@ -64,7 +64,4 @@ class PosOrder(models.Model):
     def action_viva_check(self):
         """Ask Viva about the card payments of these orders."""
         self.check_access("read")
-        transactions = self.env["viva.transaction"].search(
-            [("order_uuid", "in", list(filter(None, self.mapped("uuid"))))]
-        )
-        return transactions.action_check_many()
+        return self.viva_transaction_ids.action_check_many()

@@ -141,9 +141,11 @@ class PosPayment(models.Model):
         return known.filtered(
             lambda transaction: (
                 transaction.is_unsettled
-                or transaction._counts()
-                and not transaction._reported_reversals()
-                and not transaction._is_voided()
+                or (
+                    transaction._counts()
+                    and not transaction._reported_reversals()
+                    and not transaction._is_voided()
+                )
             )
         )
 
@@ -160,7 +162,9 @@ class PosPayment(models.Model):
 
     def _viva_refuse_other_method(self):
         """What a card has paid is not recorded as cash, or as anything else."""
-        self.filtered(lambda payment: not payment.payment_method_id._is_viva())._viva_refuse_change()
+        self.filtered(
+            lambda payment: not payment.payment_method_id._is_viva()
+        )._viva_refuse_change()
 
     def _viva_refuse_counterpart(self):
         """On a paid order a card payment is not set off against an invented one with the other sign."""
