@@ -24,6 +24,8 @@
         "views/viva_gateway_views.xml",
         "views/viva_transaction_step_views.xml",
         "views/viva_transaction_views.xml",
+        "wizard/account_payment_register_refund_views.xml",
+        "wizard/viva_refund_wizard_views.xml",
         "views/viva_hold_views.xml",
         "report/viva_journal_report.xml",
         "views/viva_journal_views.xml",

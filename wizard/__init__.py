@@ -1,4 +1,5 @@
 from . import (
+    account_payment_register_refund,
     viva_decide_wizard,
     viva_find_terminals,
     viva_gateway_find,
@@ -9,4 +10,5 @@ from . import (
     viva_journal_difference,
     viva_journal_line,
     viva_operation_wizard,
+    viva_refund_wizard,
 )

@@ -1,0 +1,298 @@
+"""Money that goes back: what a refund without a credit note does in the books, the void of money that is in no books yet,
+and what Viva has given back by itself."""
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_date
+
+from .viva_transaction import GIVES_BACK
+
+
+class VivaBooking(models.Model):
+    _inherit = "viva.booking"
+
+    # -- a refund without a credit note ----------------------------------------------------------
+
+    def _reconcile(self, payment):
+        if self.operation == "refund" and not self.move_line_ids:
+            return self._take_back(payment)
+        return super()._reconcile(payment)
+
+    def _take_back(self, payment):
+        """Match money that went back with the payment that had brought it: its invoices are open again by so much.
+
+        :param payment: the outbound payment, posted
+        :raise UserError: the original is not in the books (any more)
+        """
+        original = self.undoes_payment_id
+        if original.state not in ("in_process", "paid") or not original.move_id:
+            raise UserError(
+                self.env._(
+                    "The payment that it takes back is not in the books: %s. Post that one first.",
+                    original.display_name or "-",
+                )
+            )
+        own, theirs = self._counterparts(payment), self._counterparts(original)
+        freed = self.env["account.move.line"]
+        for partial in self._partials_to_free(theirs):
+            if self._free_amount(theirs) >= self._free_amount(own):
+                break
+            freed |= partial.debit_move_id
+            partial.unlink()
+        for account in own.account_id & theirs.account_id:
+            (own + theirs).filtered(
+                lambda line, account=account: line.account_id == account and not line.reconciled
+            ).reconcile()
+            # What is left of it goes back to the invoices, as before.
+            rest = (theirs + freed).filtered(
+                lambda line, account=account: line.account_id == account and not line.reconciled
+            )
+            if theirs & rest and freed & rest:
+                rest.reconcile()
+
+    @api.model
+    def _counterparts(self, payment):
+        """The customer's side of a payment's entry."""
+        kinds = payment._get_valid_payment_account_types()
+        return payment.move_id.line_ids.filtered(
+            lambda line: line.account_id.account_type in kinds and line.account_id.reconcile
+        )
+
+    def _free_amount(self, lines):
+        """What of these journal items is matched with nothing, in the currency of the card; positive."""
+        return self.currency_id.round(abs(sum(lines.mapped("amount_residual_currency"))))
+
+    @api.model
+    def _partials_to_free(self, lines):
+        """What a payment was matched with, the invoice that is due last first; never another refund of it."""
+        return lines.matched_debit_ids.filtered(
+            lambda partial: not partial.debit_move_id.move_id.origin_payment_id
+        ).sorted(
+            lambda partial: (
+                partial.debit_move_id.date_maturity or partial.debit_move_id.date,
+                partial.debit_move_id.id,
+            ),
+            reverse=True,
+        )
+
+    # -- a void of what is in no books yet -------------------------------------------------------
+
+    def _is_taken_back(self):
+        """Whether its money went back (or is on its way) before it was in the books."""
+        transaction = self.sudo().transaction_id
+        return bool(
+            self.state != "booked" and transaction.state == "approved" and transaction._is_voided()
+        )
+
+    def _has_news(self, by_hand):
+        return super()._has_news(by_hand) and not self._is_taken_back()
+
+    @api.model
+    def _charged_after_all(self):
+        return super()._charged_after_all().filtered(lambda booking: not booking._is_taken_back())
+
+    def action_post(self):
+        for booking in self:
+            if booking.state == "to_post" and booking._is_taken_back():
+                raise UserError(
+                    self.env._("The money of this payment is being given back: it is not posted.")
+                )
+        return super().action_post()
+
+    def _after_booked(self):
+        result = super()._after_booked()
+        if self.operation == "void":
+            self._end_voided(self.sudo().parent_id.booking_id)
+        return result
+
+    def _end_voided(self, original):
+        """The payment that was given back will never be in the books."""
+        original = self.browse(original.id)
+        if not original or original.state == "not_done":
+            return
+        self.env.cr.execute(
+            "SELECT id FROM viva_booking WHERE id = %s FOR NO KEY UPDATE", (original.id,)
+        )
+        original.invalidate_recordset()
+        if original.state == "booked":
+            raise UserError(
+                self.env._(
+                    "%s is in the books already. Press Post: an outgoing payment takes it back.",
+                    original.payment_id.display_name,
+                )
+            )
+        reason = self.env._("The money was given back to the card before it was in the books.")
+        payment = original.payment_id
+        if payment and payment.state != "canceled":
+            payment.with_context(viva_booking=original.id)._viva_machine().action_cancel()
+            payment.message_post(body=reason)
+        original._end("not_done", reason)
+        original._tell()
+
+    # -- what Viva has given back by itself ------------------------------------------------------
+
+    @api.model
+    def _of_reversal(self, child):
+        """A task: Viva has given back (part of) a payment of the back office. Called by the ledger, in its cursor.
+
+        :param child: the reversal, approved, of origin viva
+        """
+        parent = child.parent_id
+        original = parent.booking_id
+        amount = child.currency_id.round(
+            child.approved_amount - child.tip_amount - child.surcharge_amount
+        )
+        booking = self.create(
+            {
+                "attempt": child.attempt,
+                "operation": "refund" if original.state == "booked" else "void",
+                "company_id": original.company_id.id,
+                "user_id": original.user_id.id,
+                "partner_id": original.partner_id.id,
+                "account_id": child.account_id.id,
+                "terminal_id": child.terminal_id.id,
+                "via": "api",
+                "currency_id": child.currency_id.id,
+                "amount": amount,
+                "parent_id": parent.id,
+                "documents": original.documents,
+                **original._values_to_take_back(),
+            }
+        )
+        child.write({"booking_id": booking.id})
+        booking._file_task(
+            self.env._("Viva has given the money back by itself: it was not asked for in Odoo.")
+        )
+        return booking
+
+    def _values_to_take_back(self):
+        """Of the booking of a payment: what the payment is made of that takes it back."""
+        journal, payment = self.journal_id, self.payment_id
+        line = journal.outbound_payment_method_line_ids.filtered(lambda line: line.code == "viva")
+        return {
+            "journal_id": journal.id,
+            "payment_method_line_id": line[:1].id,
+            "destination_account_id": (
+                payment.destination_account_id or self.destination_account_id
+            ).id,
+            "memo": self._memo_of_taking_back(),
+            "undoes_payment_id": payment.id,
+        }
+
+    def _memo_of_taking_back(self):
+        return self.env._("Given back: %s", self.documents or self.memo or self.payment_id.name)
+
+    def _carry_out(self, by_hand):
+        transaction = self.sudo().transaction_id
+        if transaction.origin == "viva" and by_hand:
+            self._decide_kind(transaction)
+        return super()._carry_out(by_hand)
+
+    def _decide_kind(self, transaction):
+        """What Viva's own reversal is for the books is known only when it is posted."""
+        original = transaction.parent_id.booking_id
+        if original.state == "booked":
+            kind = "refund"
+        elif self.currency_id.compare_amounts(
+            transaction.approved_amount, transaction.parent_id.approved_amount
+        ):
+            raise UserError(
+                self.env._(
+                    "A part of a payment was given back that is not in the books itself. Post that one first."
+                )
+            )
+        else:
+            kind = "void"
+        if self.operation != kind:
+            self._machine().write({"operation": kind})
+
+
+class VivaTransaction(models.Model):
+    _inherit = "viva.transaction"
+
+    def _move(self, state, **options):
+        moved = super()._move(state, **options)
+        if (
+            moved
+            and state == "approved"
+            and self.origin == "viva"
+            and self.operation in GIVES_BACK
+            and self.parent_id.booking_id
+            and not self.booking_id
+        ):
+            self._note_extras_of_report()
+            self.env["viva.booking"]._of_reversal(self)
+        return moved
+
+    def _note_extras_of_report(self):
+        """When nothing is left of the payment, tip and surcharge were in what Viva gave back."""
+        parent = self.parent_id
+        if not parent.currency_id.compare_amounts(parent._left(), 0):
+            self.write(parent._extras(self.approved_amount))
+
+    # -- originals -------------------------------------------------------------------------------
+
+    @api.model
+    def _originals_of(self, moves):
+        """Card payments with which the invoices of these credit notes were paid, as far as something is left of them.
+
+        :param moves: credit notes of one customer
+        :return: transactions in superuser mode, the latest first
+        """
+        invoices = moves.reversed_entry_id
+        transactions = self.sudo()
+        if not invoices:
+            return transactions
+        lines = invoices.line_ids.filtered(
+            lambda line: line.account_id.account_type in ("asset_receivable", "liability_payable")
+        )
+        payments = lines.matched_credit_ids.credit_move_id.move_id.origin_payment_id
+        bookings = self.env["viva.booking"].sudo().search([("payment_id", "in", payments.ids)])
+        transactions |= bookings.transaction_id
+        orders = (
+            self.env["pos.order"]
+            .sudo()
+            .search(
+                [
+                    ("account_move", "in", invoices.ids),
+                    ("company_id", "in", invoices.company_id.ids),
+                ]
+            )
+        )
+        for order in orders:
+            transactions |= order._viva_to_give_back().filtered("is_attached")
+        companies = moves.company_id.root_id
+        return transactions.filtered(
+            lambda transaction: (
+                transaction.company_id.root_id in companies
+                and transaction._obstacle_of_money_back() == ""
+            )
+        ).sorted("id", reverse=True)
+
+    def _is_in_office(self):
+        """Whether the back office has asked for it."""
+        return bool(self.booking_id)
+
+    @api.depends_context("viva_refund_choice")
+    def _compute_display_name(self):
+        result = super()._compute_display_name()
+        if self.env.context.get("viva_refund_choice"):
+            for transaction in self:
+                transaction.display_name = transaction._card_and_left()
+        return result
+
+    def _card_and_left(self):
+        """Card, day, amount and what is left, in one line."""
+        self.ensure_one()
+        day = fields.Datetime.context_timestamp(self, self.settled_at or self.create_date).date()
+        return self.env._(
+            "%(card)s · %(day)s · %(amount)s, left %(left)s",
+            card=self._card_title(),
+            day=format_date(self.env, day),
+            amount=self.currency_id.format(self._booked_amount()),
+            left=self.currency_id.format(self._books_left()),
+        )
+
+    def _books_left(self):
+        """The most that can be asked back of it, without what goes back beyond (tip, surcharge)."""
+        return max(min(self._net_amount(), self._left()), 0.0)
