@@ -13,12 +13,14 @@ class VivaAccount(models.Model):
         domain="[('type', '=', 'bank'), ('company_id', '=', company_id)]",
         ondelete="restrict",
         index="btree_not_null",
+        copy=False,
         help="Invoices are charged in this journal, with the payment method Viva terminal.",
     )
     tip_account_id = fields.Many2one(
         "account.account",
         "Tips on invoices",
         ondelete="restrict",
+        copy=False,
         help="Where a tip waits that a customer adds while an invoice is charged. Empty: it stays the customer's credit.",
     )
 

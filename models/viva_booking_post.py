@@ -14,6 +14,7 @@ from psycopg2 import errors
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL, format_date
 
 from ..drivers import FINAL
 from .ledger import _CONFLICTS, ATTEMPTS
@@ -74,10 +75,20 @@ class VivaBooking(models.Model):
                 time.sleep(random.uniform(0.01, 0.05) * attempt)
 
     def _has_news(self, by_hand):
-        """Under the lock of the row: whether the ledger says something that the books do not know."""
+        """Under the lock of the row: whether the ledger says something that the books do not know.
+
+        Whoever holds the lock is posting it already: only a person waits for that.
+        """
         self.env.cr.execute(
-            "SELECT id FROM viva_booking WHERE id = %s FOR NO KEY UPDATE", (self.id,)
+            SQL(
+                "SELECT id FROM viva_booking WHERE id = %s FOR NO KEY UPDATE %s",
+                self.id,
+                SQL("" if by_hand else "SKIP LOCKED"),
+            ),
+            log_exceptions=False,
         )
+        if not self.env.cr.fetchone():
+            return False
         self.invalidate_recordset()
         transaction = self.transaction_id
         if self.state == "to_post":
@@ -196,13 +207,24 @@ class VivaBooking(models.Model):
         }
 
     def _day(self, transaction, by_hand):
-        """The day on which the card was charged, where the asker is; by hand the first one that is open."""
+        """The day on which the card was charged, where the asker is; by hand the first one that is open.
+
+        :raise UserError: that day is closed. Odoo would take another one by itself: a person has to know.
+        """
         day = fields.Datetime.context_timestamp(self, transaction.sent_at).date()
+        locks = self.company_id._get_violated_lock_dates(day, False, self.journal_id)
+        if not locks:
+            return day
+        open_day = locks[-1][0] + timedelta(days=1)
         if by_hand:
-            locks = self.company_id._get_violated_lock_dates(day, False, self.journal_id)
-            if locks:
-                day = locks[-1][0] + timedelta(days=1)
-        return day
+            return open_day
+        raise UserError(
+            self.env._(
+                "The books are closed up to %(closed)s. It can be posted on %(day)s.",
+                closed=format_date(self.env, locks[-1][0]),
+                day=format_date(self.env, open_day),
+            )
+        )
 
     def _open_lines(self):
         """What of the invoices is still to be paid."""
@@ -241,7 +263,9 @@ class VivaBooking(models.Model):
         try:
             with self.env.registry.cursor() as cr:
                 context = {"lang": self.env.lang}
-                booking = api.Environment(cr, SUPERUSER_ID, context)["viva.booking"].browse(booking_id)
+                booking = api.Environment(cr, SUPERUSER_ID, context)["viva.booking"].browse(
+                    booking_id
+                )
                 # Another worker may have posted it meanwhile.
                 if booking._has_news(by_hand=False):
                     booking._file_task(reason)

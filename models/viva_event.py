@@ -124,11 +124,13 @@ class VivaEvent(models.Model):
         if is_new and transaction:
             # A till that was pinged just now is asking; of a settled payment only news is told.
             pinged = stored[1]
-            if not pinged if transaction.state in UNSETTLED else is_news:
+            is_open = transaction.state in UNSETTLED
+            if not pinged if is_open else is_news:
                 transaction._tell()
-            if self._is_reversal(event_type, transaction) or (
-                event_type in transaction._success_events() and transaction.state in FINAL_NO
-            ):
+            is_late = event_type in transaction._success_events() and transaction.state in FINAL_NO
+            # The browser that has asked for an invoice may be closed: the books do not wait for it.
+            is_office = bool(transaction.booking_id) and is_open and not pinged
+            if is_office or is_late or self._is_reversal(event_type, transaction):
                 self.env.ref("viva_payments.cron_settle")._trigger()
         return is_new
 

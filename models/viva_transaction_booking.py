@@ -249,12 +249,14 @@ class VivaTransaction(models.Model):
 
     def _move(self, state, **options):
         moved = super()._move(state, **options)
-        if moved and self.booking_id:
-            self.booking_id._tell()
-            if state in FINAL:
-                # The books follow although every browser may be closed.
-                self.env.ref("viva_payments.cron_settle")._trigger()
+        if moved and self.booking_id and state in FINAL:
+            # The books follow although every browser may be closed.
+            self.env.ref("viva_payments.cron_settle")._trigger()
         return moved
+
+    def _tell(self):
+        self.booking_id._tell()
+        return super()._tell()
 
     def _compute_document(self):
         result = super()._compute_document()

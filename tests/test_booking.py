@@ -341,3 +341,21 @@ class TestBooking(BookingCase):
             lines=self.open_lines(invoice),
         )
         self.assertEqual((booking.payment_id.amount, booking.payment_id.move_id.id), (100, False))
+
+    def test_closed_period_becomes_a_task(self):
+        invoice = self.make_invoice(100)
+        booking = self.prepare(invoices=invoice)
+        self.start_booking(booking)
+        today = self.env.cr.now().date()
+        self.company.fiscalyear_lock_date = today
+        self.simulator.act("tap")
+        self.check_booking(booking, "approved")
+        self.assertEqual((booking.state, booking.payment_id.state), ("to_post", "draft"))
+        self.assertTrue(booking.activity_ids)
+        self.run_job()
+        self.assertEqual(booking.state, "to_post")
+        booking.with_user(self.accountant).action_post()
+        self.env.invalidate_all()
+        self.assertEqual((booking.state, invoice.amount_residual), ("booked", 0))
+        self.assertGreater(booking.payment_id.date, today)
+        self.assert_balanced(booking.payment_id.move_id)
