@@ -266,7 +266,7 @@ class VivaBooking(models.Model):
         :raise UserError: it cannot be done, in words for the person
         """
         # A default of the dialog's context is not one of the payment.
-        self = self.with_context(clean_context(self.env.context))
+        self = self.with_env(self.env(context=clean_context(self.env.context)))
         self._require(operation)
         lines = lines if lines is not None else self.env["account.move.line"]
         company = company or (payment or journal or terminal).company_id
