@@ -1,10 +1,12 @@
 from . import (
     account_payment_register_refund,
+    viva_capture_wizard,
     viva_decide_wizard,
     viva_find_terminals,
     viva_gateway_find,
     viva_gateway_pair,
     viva_handover_wizard,
+    viva_hold_wizard,
     viva_journal,
     viva_journal_compare,
     viva_journal_difference,

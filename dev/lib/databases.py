@@ -14,7 +14,7 @@ from collections.abc import Callable
 from .common import ROOT, digest, locked, remove, step
 from .environment import Environment
 
-BASE_MODULES = ("point_of_sale", "pos_hr")
+BASE_MODULES = ("point_of_sale", "pos_hr", "sale")
 
 # What ends up in the database. Tests and JavaScript do not.
 CONTENT = ("models", "wizard", "data", "views", "security", "i18n", "report", "bridges")

@@ -1,0 +1,1 @@
+from . import viva_capture_wizard, viva_hold_wizard
