@@ -30,6 +30,7 @@ from . import (
     test_pos_guard,
     test_pos_hoot,
     test_pos_tours,
+    test_register_payment,
     test_rpc,
     test_sale,
     test_ways,

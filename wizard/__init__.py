@@ -1,6 +1,9 @@
 from . import (
+    viva_charge_mixin,
+    account_payment_register,
     account_payment_register_refund,
     viva_capture_wizard,
+    viva_charge_wizard,
     viva_decide_wizard,
     viva_find_terminals,
     viva_gateway_find,
