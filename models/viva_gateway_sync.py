@@ -25,6 +25,8 @@ from .ways import LAN
 _logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30  # without a hint the gateway calls again after so long
+# So often, for so long, after a request lapsed because no hint had reached the gateway.
+WARY_SECONDS, WARY_MINUTES = 3, 10
 LARGEST = 2**31 - 1
 MAX_REPORTS, MAX_FOUND, MAX_TERMINALS = 200, 100, 500
 _UID = re.compile(r"[0-9a-f]{32}")
@@ -259,10 +261,23 @@ class VivaGateway(models.Model):
                 "commands": commands,
                 "asked": asked,
                 "scan": gateway._scan_wanted(),
-                "idle_s": IDLE_SECONDS,
+                "idle_s": gateway._idle_seconds(),
             }
 
         return in_ledger(self.env, answer)
+
+    def _idle_seconds(self):
+        """How long the gateway may wait for a hint; not long where hints are being lost on their way."""
+        lapsed = self.env["viva.transaction"].search_count(
+            [
+                ("gateway_id", "=", self.id),
+                ("state", "=", "failed"),
+                ("reason", "=", "gateway_away"),
+                ("settled_at", ">", fields.Datetime.now() - timedelta(minutes=WARY_MINUTES)),
+            ],
+            limit=1,
+        )
+        return WARY_SECONDS if lapsed else IDLE_SECONDS
 
     def _served(self, caller):
         """The terminals that this gateway may touch."""

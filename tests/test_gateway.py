@@ -249,6 +249,15 @@ class TestGatewayOffers(GatewayCase):
         self.assertIn(self.gateway.name, status["message"])
         self.assertFalse(self.transaction(request["attempt"]))
 
+    def test_lost_hints_are_noticed(self):
+        self.assertEqual(self.machine.sync()["idle_s"], 30)
+        attempt, transaction = self.ask()
+        self.age(transaction, 16, "sent_at")
+        self.assertEqual(self.check(attempt)["reason"], "gateway_away")
+        self.assertEqual(self.machine.sync()["idle_s"], 3)
+        self.age(transaction, 700, "settled_at")
+        self.assertEqual(self.machine.sync()["idle_s"], 30)
+
     def test_cancelled_before_it_was_offered(self):
         attempt, transaction = self.ask()
         self.ledger.pos_abort(attempt)
