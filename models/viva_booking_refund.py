@@ -282,16 +282,16 @@ class VivaTransaction(models.Model):
         return result
 
     def _card_and_left(self):
-        """Card, day, amount and what is left, in one line."""
+        """Card, day and amount in a short line; and what is left where that is not all of it."""
         self.ensure_one()
+        amount, left = self._booked_amount(), self._books_left()
         day = fields.Datetime.context_timestamp(self, self.settled_at or self.create_date).date()
-        return self.env._(
-            "%(card)s · %(day)s · %(amount)s, left %(left)s",
-            card=self._card_title(),
-            day=format_date(self.env, day),
-            amount=self.currency_id.format(self._booked_amount()),
-            left=self.currency_id.format(self._books_left()),
-        )
+        words = self.currency_id.format(amount)
+        if self.currency_id.compare_amounts(amount, left):
+            words = self.env._(
+                "%(left)s of %(amount)s", left=self.currency_id.format(left), amount=words
+            )
+        return f"{self._card_title()} · {format_date(self.env, day)} · {words}"
 
     def _books_left(self):
         """The most that can be asked back of it, without what goes back beyond (tip, surcharge)."""

@@ -9,7 +9,7 @@ class VivaRefundChoice(models.AbstractModel):
 
     viva_refund_via = fields.Selection(
         [("terminal", "On a terminal"), ("api", "Without card and terminal")],
-        "Give back",
+        "By way of",
         default="terminal",
     )
     viva_refund_terminal_id = fields.Many2one(

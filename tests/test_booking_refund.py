@@ -152,6 +152,7 @@ class TestRefundOfCreditNote(RefundCase):
         name = wizard.viva_original_id.with_context(viva_refund_choice=True).display_name
         self.assertIn("••", name)
         self.assertIn("100.00", name)
+        self.assertEqual(wizard.viva_original_left, 100)
 
     def test_part_before_clearing(self):
         """On the terminal only the whole payment goes back today; Viva's API does a part."""

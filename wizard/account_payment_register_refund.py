@@ -23,6 +23,8 @@ class AccountPaymentRegister(models.TransientModel):
         domain="[('id', 'in', viva_original_ids)]",
         help="The payment that is given back. Of several, one at a time: the rest is proposed next.",
     )
+    viva_original_left = fields.Monetary("Left of it", compute="_compute_viva_original_left")
+    viva_original_is_demo = fields.Boolean(compute="_compute_viva_original_left")
     viva_originals_count = fields.Integer(compute="_compute_viva_original_ids")
     viva_refund_hint = fields.Text(compute="_compute_viva_refund_words")
     viva_refund_obstacle_text = fields.Text(compute="_compute_viva_refund_words")
@@ -54,6 +56,13 @@ class AccountPaymentRegister(models.TransientModel):
         for wizard in self:
             chosen = wizard.viva_original_id & wizard.viva_original_ids
             wizard.viva_original_id = chosen or wizard.viva_original_ids[:1]
+
+    @api.depends("viva_original_id")
+    def _compute_viva_original_left(self):
+        for wizard in self:
+            original = wizard._viva_refund_parent()
+            wizard.viva_original_left = original._books_left() if original else 0
+            wizard.viva_original_is_demo = original.is_demo if original else False
 
     # -- what is proposed ------------------------------------------------------------------------
 
@@ -225,5 +234,6 @@ class AccountPaymentRegister(models.TransientModel):
             lines=self.batches[0]["lines"],
             parent=parent,
             memo=self.communication or "",
+            company=self.company_id,
         )
         return booking._open_dialog()

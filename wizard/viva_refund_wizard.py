@@ -157,6 +157,7 @@ class VivaRefundWizard(models.TransientModel):
             "partner": self.partner_id,
             "parent": parent,
             "memo": original._memo_of_taking_back(),
+            "company": original.company_id,
         }
         if self.operation == "refund":
             values = original._values_to_take_back()
