@@ -6,6 +6,7 @@ from . import (
     test_booking,
     test_booking_hold,
     test_booking_refund,
+    test_booking_rights,
     test_booking_views,
     test_closing,
     test_closing_mix,

@@ -291,8 +291,10 @@ class TestDashboard(ViewsCase):
         invoice = self.make_invoice(100)
         booking = self.prepare(invoices=invoice)
         self.start_booking(booking)
-        self.env["viva.booking"]._note_obstacle(booking.id, "The period is closed.")
+        self.env.cr.execute("DELETE FROM account_payment WHERE id = %s", [booking.payment_id.id])
         self.env.invalidate_all()
+        self.simulator.act("tap")
+        self.check_booking(booking, "approved")
         self.assertEqual(self.figures()["to_post"], 1)
         self.assertEqual(self.list_behind("to_post"), booking)
         action = self.env["ir.actions.act_window"]._for_xml_id(
