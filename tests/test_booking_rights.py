@@ -163,9 +163,15 @@ class TestCalls(RightsCase):
         for name, may in self.each({"accountant"}):
             if not may:
                 self.refused(name, "viva.booking", "again", refund.attempt)
+        hold, _status = self.start("preauth", None, 5000, reference="Deposit")
+        sent += 1
+        self.simulator.act("tap")
+        self.check_until(hold["attempt"], "approved")
+        held = self.transaction(hold["attempt"])
         for operation in ("refund", "void", "capture", "release"):
+            original = held if operation in ("capture", "release") else parent
             with self.subTest(operation=operation), self.assertRaises(AccessError):
-                self.prepare(operation, 100, by=self.biller, parent=parent)
+                self.prepare(operation, 50, by=self.biller, parent=original)
         self.assertEqual(self.sent(), sent)
         self.assertEqual(self.given_back(), [])
 
