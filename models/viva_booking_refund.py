@@ -1,6 +1,8 @@
 """Money that goes back: what a refund without a credit note does in the books, the void of money that is in no books yet,
 and what Viva has given back by itself."""
 
+from markupsafe import escape
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_date
@@ -129,6 +131,27 @@ class VivaBooking(models.Model):
         original._end("not_done", reason)
         original._tell()
 
+    # -- what Viva contradicts later -------------------------------------------------------------
+
+    def _file_contradiction(self):
+        """A task: it is in the books on a person's word, and Viva says that it was not carried out."""
+        summary = self.env._("Booked, but not carried out by Viva")
+        if not self.payment_id or self.activity_ids.filtered(lambda task: task.summary == summary):
+            return
+        note = self.env._(
+            "%(what)s (%(amount)s) is booked as %(payment)s on a person's word. Viva says that it was not carried out. "
+            "Reset that payment to draft and cancel it, then try the card anew.",
+            what=self.display_name,
+            amount=self.currency_id.format(self.amount),
+            payment=self.payment_id.display_name,
+        )
+        self.with_context(mail_activity_quick_update=True).activity_schedule(
+            "mail.mail_activity_data_warning",
+            summary=summary,
+            note=escape(note),
+            user_id=self.account_id.responsible_id.id,
+        )
+
     # -- what Viva has given back by itself ------------------------------------------------------
 
     @api.model
@@ -223,6 +246,12 @@ class VivaTransaction(models.Model):
             self._note_extras_of_report()
             self.env["viva.booking"]._of_reversal(self)
         return moved
+
+    def _alarm_denied(self):
+        result = super()._alarm_denied()
+        if self.booking_id.state == "booked":
+            self.booking_id._file_contradiction()
+        return result
 
     def _note_extras_of_report(self):
         """When nothing is left of the payment, tip and surcharge were in what Viva gave back."""

@@ -6,6 +6,8 @@ from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
+from ..drivers import Outcome
+from ..models.ledger import in_ledger
 from .common import MERCHANT_ID
 from .test_booking import BookingCase
 
@@ -87,6 +89,20 @@ class RefundCase(BookingCase):
         self.check_booking(sale, "approved", by=self.accountant)
         self.assertEqual(sale.state, "to_post")
         return invoice, sale
+
+    def decided_refund(self, sale):
+        """A refund whose request was lost, and of which a manager has said that it was carried out."""
+        self.simulator.control("POST", "faults", {"drop_reverse_request": 1})
+        wizard = self.wizard_of(sale, viva_refund_via="api")
+        booking = self.booking_of(wizard.action_confirm())
+        self.assertEqual(self.start_booking(booking)["state"], "unknown")
+        self.assertEqual(sale.transaction_id._left(), 0)
+        self.env["viva.transaction"]._decide(
+            booking.transaction_id.id, "approved", "Seen in the portal", self.manager
+        )
+        self.env["viva.booking"]._follow(booking.ids)
+        self.env.invalidate_all()
+        return booking
 
     def clear_booking(self, booking):
         self.clear({"attempt": booking.attempt})
@@ -455,6 +471,54 @@ class TestRefundOfPayment(RefundCase):
         self.assertTrue(sale.payment_id.is_reconciled)
         self.assert_back(5000)
 
+    def test_cash_basis_taxes(self):
+        """The tax that was due with the payment is due no more when the money has gone back."""
+        tax = self.cash_basis_tax()
+        invoice = self.make_invoice(100, post=False)
+        invoice.invoice_line_ids.tax_ids = tax
+        invoice.action_post()
+        self.assertEqual(invoice.amount_total, 124)
+        sale, _status = self.charge_invoices(invoice)
+        self.clear_booking(sale)
+
+        def due():
+            lines = self.env["account.move.line"].search([("account_id", "=", self.tax_due.id)])
+            for move in lines.move_id:
+                self.assert_balanced(move)
+            return sum(lines.mapped("balance"))
+
+        self.assertAlmostEqual(due(), -24)
+        booking, _status = self.give_back(sale, amount=62)
+        self.assertEqual((booking.state, invoice.amount_residual), ("booked", 62), booking.reason)
+        self.assertAlmostEqual(due(), -12)
+        booking, _status = self.give_back(sale)
+        self.assertEqual((booking.state, invoice.amount_residual), ("booked", 124), booking.reason)
+        self.assertAlmostEqual(due(), 0)
+        self.assert_back(6200, 6200)
+
+    def cash_basis_tax(self):
+        self.company.sudo().tax_exigibility = True
+        journal = self.env["account.journal"].create(
+            {"name": "Taxes on payment", "code": "TOP", "type": "general"}
+        )
+        self.company.sudo().tax_cash_basis_journal_id = journal
+        waiting = self.company_data["default_account_tax_sale"].copy({"reconcile": True})
+        self.tax_due = self.company_data["default_account_tax_sale"].copy()
+        parts = [
+            Command.create({"repartition_type": "base"}),
+            Command.create({"repartition_type": "tax", "account_id": self.tax_due.id}),
+        ]
+        return self.env["account.tax"].create(
+            {
+                "name": "24 % on payment",
+                "amount": 24,
+                "tax_exigibility": "on_payment",
+                "cash_basis_transition_account_id": waiting.id,
+                "invoice_repartition_line_ids": parts,
+                "refund_repartition_line_ids": parts,
+            }
+        )
+
     def test_buttons_and_rights(self):
         invoice, sale = self.paid_invoice(100)
         payment = sale.payment_id
@@ -505,19 +569,20 @@ class TestRefundOfPayment(RefundCase):
                     self.assertEqual(status["state"], "refused", status)
         self.assert_back()
 
-    def decided_refund(self, sale):
-        """A refund whose request was lost, and of which a manager has said that it was carried out."""
-        self.simulator.control("POST", "faults", {"drop_reverse_request": 1})
-        wizard = self.wizard_of(sale, viva_refund_via="api")
-        booking = self.booking_of(wizard.action_confirm())
-        self.assertEqual(self.start_booking(booking)["state"], "unknown")
-        self.assertEqual(sale.transaction_id._left(), 0)
-        self.env["viva.transaction"]._decide(
-            booking.transaction_id.id, "approved", "Seen in the portal", self.manager
+    def contradict(self, booking):
+        """Viva denies what a person has decided."""
+        in_ledger(
+            self.env,
+            lambda env: (
+                env["viva.transaction"]
+                .browse(booking.transaction_id.id)
+                ._confirm_forced(
+                    "failed", Outcome(message="never arrived"), {"reason": "never_arrived"}
+                )
+            ),
         )
-        self.env["viva.booking"]._follow(booking.ids)
         self.env.invalidate_all()
-        return booking
+        self.assertFalse(booking.transaction_id._counts())
 
     def test_contradicted_later(self):
         """A person has decided that the money went back; Viva says no: it may be given back again."""
@@ -526,7 +591,8 @@ class TestRefundOfPayment(RefundCase):
         self.assertEqual((booking.state, invoice.amount_residual), ("booked", 100))
         with self.assertRaises(UserError):
             booking.payment_id.with_user(self.accountant).action_cancel()
-        self.amend(booking.attempt, is_forced=False, is_contradicted=True)
+        self.contradict(booking)
+        self.assertIn(booking.payment_id.name, booking.activity_ids.note)
         self.assertEqual(sale.transaction_id._left(), 100)
         payment = booking.payment_id.with_user(self.accountant)
         payment.action_draft()
@@ -575,6 +641,18 @@ class TestVoidOfUnposted(RefundCase):
         self.start_booking(booking)
         with self.assertRaisesRegex(UserError, "being given back"):
             sale.with_user(self.accountant).action_post()
+
+    def test_void_that_viva_denies_later(self):
+        """Decided by a person, denied by Viva: the charge waits to be posted again."""
+        invoice, sale = self.unposted()
+        booking = self.decided_refund(sale)
+        self.assertEqual((booking.state, sale.state), ("booked", "not_done"))
+        self.amend(booking.attempt, is_forced=False, is_contradicted=True)
+        self.run_job()
+        self.assertEqual((sale.state, invoice.amount_residual), ("to_post", 100))
+        sale.with_user(self.accountant).action_post()
+        self.env.invalidate_all()
+        self.assertEqual((sale.state, invoice.amount_residual), ("booked", 0), sale.reason)
 
     def test_failed_void_leaves_the_task(self):
         invoice, sale = self.unposted()
