@@ -50,7 +50,14 @@
         "views/viva_menus.xml",
     ],
     "assets": {
-        "point_of_sale._assets_pos": ["viva_payments/static/src/pos/**/*"],
+        "point_of_sale._assets_pos": [
+            "viva_payments/static/src/shared/**/*",
+            "viva_payments/static/src/pos/**/*",
+        ],
+        "web.assets_backend": [
+            "viva_payments/static/src/shared/**/*",
+            "viva_payments/static/src/backend/**/*",
+        ],
         "web.assets_unit_tests": ["viva_payments/static/tests/unit/**/*"],
         "web.assets_tests": ["viva_payments/static/tests/tours/**/*"],
     },

@@ -7,6 +7,7 @@ from . import (
     test_booking_hold,
     test_booking_refund,
     test_booking_rights,
+    test_booking_tours,
     test_booking_views,
     test_closing,
     test_closing_mix,

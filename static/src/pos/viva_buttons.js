@@ -2,10 +2,10 @@ import { TextInputPopup } from "@point_of_sale/app/components/popups/text_input_
 import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
+import { refusalWords } from "../shared/ask";
 import { isPaidLine } from "./odoo_glue";
 import { givesMoneyBack, isOpen, phaseOf } from "./viva_attempt";
 import { confirm } from "./viva_confirm/viva_confirm";
-import { refusalWords } from "./viva_server";
 
 /** What the cashier can do about a payment that is under way. Lines are named by their uuid. */
 export class VivaButtons {

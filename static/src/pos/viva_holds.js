@@ -1,14 +1,14 @@
 import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
-import { toMajor, toMinor } from "./minor_units";
+import { refusalWords } from "../shared/ask";
+import { toMajor, toMinor } from "../shared/minor_units";
 import { isOpen, operationOf } from "./viva_attempt";
 import { VivaAmountPopup, amountOf } from "./viva_amount_popup/viva_amount_popup";
 import { VivaChoice } from "./viva_choice/viva_choice";
 import { confirm } from "./viva_confirm/viva_confirm";
 import { VivaHoldPopup } from "./viva_hold_popup/viva_hold_popup";
 import { SALE } from "./viva_plans";
-import { refusalWords } from "./viva_server";
 import { obstacleFor } from "./viva_ways";
 
 /** Money that is held on a card and taken later: the hold, its capture, its release, and orders that wait for it. */

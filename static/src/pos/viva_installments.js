@@ -1,6 +1,6 @@
 import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 
-import { toMinor } from "./minor_units";
+import { toMinor } from "../shared/minor_units";
 import { VivaInstallmentsPopup } from "./viva_installments_popup/viva_installments_popup";
 import { obstacleOf } from "./viva_ways";
 

@@ -1,4 +1,4 @@
-import { toMajor } from "./minor_units";
+import { toMajor } from "../shared/minor_units";
 import { LINE, isPaidLine, isVivaLine, isVivaMethod } from "./odoo_glue";
 import { operationOf, phaseOf } from "./viva_attempt";
 

@@ -1,14 +1,14 @@
 import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
-import { toMajor, toMinor } from "./minor_units";
+import { refusalWords } from "../shared/ask";
+import { toMajor, toMinor } from "../shared/minor_units";
 import { LINE, isPaidLine } from "./odoo_glue";
 import { makeRefundOrder, refundableLines, showOrderToRefund } from "./refund_order";
 import { isOpen, operationOf, parentOf } from "./viva_attempt";
 import { VivaChoice } from "./viva_choice/viva_choice";
 import { confirm } from "./viva_confirm/viva_confirm";
 import { SALE } from "./viva_plans";
-import { refusalWords } from "./viva_server";
 import { chooseWay, obstacleFor } from "./viva_ways";
 
 /**

@@ -1,12 +1,6 @@
-import { RPCError } from "@web/core/network/rpc";
+import { QUESTION_MS, START_MS, ask } from "../shared/ask";
 
 const MODEL = "viva.transaction";
-// The server answers within 12 s; what lasts longer is treated as lost and asked for again.
-const START_MS = 20000;
-const QUESTION_MS = 15000;
-
-/** The server did not answer in time. Whether it has done what was asked is not known. */
-export class NoAnswer extends Error {}
 
 /**
  * What the till may ask of `viva.transaction`. The answer is a Status (a list of them for `check` and
@@ -69,29 +63,7 @@ export class VivaServer {
         return this._ask("pos_recall", [holdId, sessionId], QUESTION_MS);
     }
 
-    async _ask(method, args, limitMs) {
-        const answer = this.orm.silent.call(MODEL, method, args);
-        let timer;
-        const limit = new Promise((_resolve, reject) => {
-            timer = setTimeout(() => {
-                answer.abort?.(false);
-                reject(new NoAnswer(method));
-            }, limitMs);
-        });
-        try {
-            return await Promise.race([answer, limit]);
-        } finally {
-            clearTimeout(timer);
-        }
+    _ask(method, args, limitMs) {
+        return ask(this.orm, MODEL, method, args, limitMs);
     }
-}
-
-/** Odoo's own words when it refused, an empty string when there was no answer at all. */
-export function refusalWords(error) {
-    return error instanceof RPCError ? error.data?.message || error.message || "" : "";
-}
-
-/** Whether Odoo refused because the person may not do this. */
-export function isDenied(error) {
-    return error instanceof RPCError && error.data?.name === "odoo.exceptions.AccessError";
 }

@@ -2,7 +2,8 @@ import { _t } from "@web/core/l10n/translation";
 import { Deferred } from "@web/core/utils/concurrency";
 import { reactive } from "@odoo/owl";
 
-import { toMajor, toMinor } from "./minor_units";
+import { isDenied, refusalWords } from "../shared/ask";
+import { toMajor, toMinor } from "../shared/minor_units";
 import { LINE, isLeftWaiting, isPaidLine, isVivaLine, listenToServer } from "./odoo_glue";
 import { isLineAttempt, isOpen, newAttempt, parentOf, phaseOf } from "./viva_attempt";
 import { VivaApp } from "./viva_app";
@@ -13,10 +14,10 @@ import { VivaLines } from "./viva_lines";
 import { VivaMoneyBack } from "./viva_money_back";
 import { VivaOutcome } from "./viva_outcome";
 import { SALE, VivaPlans } from "./viva_plans";
-import { VivaServer, isDenied, refusalWords } from "./viva_server";
+import { VivaServer } from "./viva_server";
 import { VivaTabs } from "./viva_tabs";
 import { VivaTips } from "./viva_tips";
-import { VivaWatch } from "./viva_watch";
+import { VivaWatch } from "../shared/viva_watch";
 import {
     addressOf,
     chooseOtherWay,

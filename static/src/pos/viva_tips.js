@@ -1,10 +1,10 @@
 import { _t } from "@web/core/l10n/translation";
 
-import { toMajor, toMinor } from "./minor_units";
+import { refusalWords } from "../shared/ask";
+import { toMajor, toMinor } from "../shared/minor_units";
 import { isPaidLine, isVivaLine } from "./odoo_glue";
 import { operationOf } from "./viva_attempt";
 import { confirm, decide } from "./viva_confirm/viva_confirm";
-import { refusalWords } from "./viva_server";
 
 /** Tips that customers add on the terminal: part of the order, or money of its own for the accountant. */
 export class VivaTips {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@odoo/hoot";
-import { toMajor, toMinor } from "@viva_payments/pos/minor_units";
+import { toMajor, toMinor } from "@viva_payments/shared/minor_units";
 
 describe.current.tags("desktop");
 

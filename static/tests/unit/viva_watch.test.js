@@ -1,6 +1,6 @@
 import { advanceTime, describe, expect, test } from "@odoo/hoot";
 import { Deferred } from "@odoo/hoot-mock";
-import { VivaWatch } from "@viva_payments/pos/viva_watch";
+import { VivaWatch } from "@viva_payments/shared/viva_watch";
 
 describe.current.tags("desktop");
 

@@ -3,7 +3,7 @@ import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 import { onMounted, onWillUnmount, status } from "@odoo/owl";
 
-import { toMajor } from "../minor_units";
+import { toMajor } from "../../shared/minor_units";
 import { LINE, isPaidLine, isVivaLine, isVivaMethod } from "../odoo_glue";
 import { isInApp } from "../viva_attempt";
 import { openVivaPanel } from "../viva_panel/viva_panel";

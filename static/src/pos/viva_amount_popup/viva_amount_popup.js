@@ -3,7 +3,7 @@ import { usePos } from "@point_of_sale/app/hooks/pos_hook";
 import { _t } from "@web/core/l10n/translation";
 import { parseFloat } from "@web/views/fields/parsers";
 
-import { toMajor, toMinor } from "../minor_units";
+import { toMajor, toMinor } from "../../shared/minor_units";
 
 /** @returns {number} minor units of what was typed; 0 when it is no amount */
 export function amountOf(text, digits) {

@@ -5,7 +5,7 @@ import { _t } from "@web/core/l10n/translation";
 import { parseFloat } from "@web/views/fields/parsers";
 import { Component, useState } from "@odoo/owl";
 
-import { toMinor } from "../minor_units";
+import { toMinor } from "../../shared/minor_units";
 
 /**
  * How much is to be held on a card, and what for.

@@ -1,9 +1,9 @@
 import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { _t } from "@web/core/l10n/translation";
 
+import { refusalWords } from "../../shared/ask";
 import { VivaChoice } from "../viva_choice/viva_choice";
 import { confirm } from "../viva_confirm/viva_confirm";
-import { refusalWords } from "../viva_server";
 import { currentWay, obstacleOf } from "../viva_ways";
 import { VivaSlip } from "../viva_slip/viva_slip";
 import { momentOf } from "./viva_payment";

@@ -4,8 +4,8 @@ import { _t } from "@web/core/l10n/translation";
 import { useAutofocus } from "@web/core/utils/hooks";
 import { Component, onMounted, onWillUnmount, useRef, useState } from "@odoo/owl";
 
+import { refusalWords } from "../../shared/ask";
 import { isOpen, phaseOf } from "../viva_attempt";
-import { refusalWords } from "../viva_server";
 import { VivaActions } from "./viva_actions";
 import { VivaHold } from "./viva_hold";
 import { VivaPayment } from "./viva_payment";

@@ -3,7 +3,7 @@ import { SelectionPopup } from "@point_of_sale/app/components/popups/selection_p
 import { makeAwaitable } from "@point_of_sale/app/utils/make_awaitable_dialog";
 import { givesMoneyBack } from "@viva_payments/pos/viva_attempt";
 import { VivaButtons } from "@viva_payments/pos/viva_buttons";
-import { refusalWords } from "@viva_payments/pos/viva_server";
+import { refusalWords } from "@viva_payments/shared/ask";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 

@@ -1,0 +1,115 @@
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+from odoo.addons.account.tests.common import AccountTestInvoicingHttpCommon
+from odoo.tests import tagged
+from odoo.tests.common import ChromeBrowser
+
+from .test_booking import BookingCase
+
+
+@tagged("post_install", "-at_install")
+class TestBookingTours(BookingCase, AccountTestInvoicingHttpCommon):
+    """A billing user charges an invoice in a browser, a person stands at the simulated terminal."""
+
+    def setUp(self):
+        super().setUp()
+        self.session = None  # the browser's session, not a till's
+        self.invoice = self.make_invoice(100)
+
+    def run_tour(self, name, *, on=None, booking=None):
+        record = on or self.invoice
+        action = {
+            "account.move": "account.action_move_out_invoice_type",
+            "account.payment": "account.action_account_payments",
+        }[record._name]
+        cookies = {"viva_simulator": str(urlsplit(self.simulator.url).port)}
+        if booking:
+            cookies["viva_attempt"] = booking.attempt
+        self.env.flush_all()
+        self.start_tour(
+            f"/odoo/action-{action}/{record.id}", name, login="viva_biller", cookies=cookies
+        )
+        self.env.invalidate_all()
+        self.assertEqual(self.violations(), [])
+
+    def bookings(self, *states):
+        bookings = self.env["viva.booking"].search([], order="id")
+        self.assertEqual(tuple(bookings.mapped("state")), states)
+        return bookings
+
+    def assert_paid_once(self, booking):
+        """One charge at Viva, one payment in process, reconciled with the invoice."""
+        self.assertEqual([charge["amount"] for charge in self.simulator.charges()], [10000])
+        payment = booking.payment_id
+        self.assertIn(payment.state, ("in_process", "paid"))
+        self.assertEqual(payment.amount, 100)
+        self.assert_balanced(payment.move_id)
+        self.assertEqual(self.invoice.amount_residual, 0)
+        self.assertEqual(self.invoice.matched_payment_ids.filtered("move_id"), payment)
+        self.assertEqual(payment.create_uid, self.biller)
+
+    def assert_not_paid(self, booking):
+        self.assertEqual(self.simulator.charges(), [])
+        self.assertEqual(booking.payment_id.state, "canceled")
+        self.assertEqual(self.invoice.amount_residual, 100)
+
+    def test_charged(self):
+        self.run_tour("viva_booking_charged")
+        self.assert_paid_once(self.bookings("booked"))
+
+    def test_browser_closed_while_the_card_is_waited_for(self):
+        """Nobody looks any more: the customer taps, the job books it, the next browser sees it."""
+        self.run_tour("viva_booking_left")
+        booking = self.bookings("running")
+        self.assertEqual(booking.payment_id.state, "draft")
+        self.simulator.act("tap")
+        self.wait_for(lambda: self.run_job() or booking.state == "booked")
+        self.assert_paid_once(booking)
+        self.run_tour("viva_booking_seen", on=booking.payment_id)
+
+    def test_dialog_closed_early(self):
+        self.run_tour("viva_booking_closed_early")
+        booking = self.bookings("running")
+        self.wait_for(lambda: self.run_job() or booking.state == "booked")
+        self.assert_paid_once(booking)
+
+    def test_declined_then_again(self):
+        self.run_tour("viva_booking_declined_then_again", booking=self.prepared())
+        declined, booked = self.bookings("not_done", "booked")
+        self.assertEqual(declined.payment_id.state, "canceled")
+        self.assert_paid_once(booked)
+
+    def test_cancelled_from_the_dialog(self):
+        self.run_tour("viva_booking_cancelled", booking=self.prepared())
+        self.assert_not_paid(self.bookings("not_done"))
+
+    def test_unknown(self):
+        self.run_tour("viva_booking_unknown", booking=self.prepared())
+        booking = self.bookings("running")
+        self.assertEqual(booking.transaction_id.state, "unknown")
+        self.assertEqual(booking.payment_id.state, "draft")
+        self.assertTrue(booking.line_ids.is_claim)
+
+    def test_two_tabs(self):
+        """Both show the same charge and would start it: it is sent once."""
+        booking = self.prepared()
+        sent = []
+        model = self.registry["viva.transaction"]
+        send, navigate_to = model._send, ChromeBrowser.navigate_to
+
+        def with_another_tab(browser, *args, **kwargs):
+            url = f"{self.base_url()}/odoo/action-viva_payments.booking?attempt={booking.attempt}"
+            browser._websocket_request("Target.createTarget", params={"url": url})
+            return navigate_to(browser, *args, **kwargs)
+
+        with (
+            patch.object(model, "_send", lambda *args: sent.append(args) or send(*args)),
+            patch.object(ChromeBrowser, "navigate_to", with_another_tab),
+        ):
+            self.run_tour("viva_booking_two_tabs", booking=booking)
+        self.assertEqual(len(sent), 1)
+        self.assert_paid_once(self.bookings("booked"))
+
+    def prepared(self):
+        return self.prepare(invoices=self.invoice)
