@@ -134,8 +134,8 @@ class AccountPaymentRegister(models.TransientModel):
         if VIVA in self.env["account.payment.method.line"].browse(filter(None, ids)).mapped("code"):
             raise UserError(
                 self.env._(
-                    "With a Viva terminal nothing is paid without a card, so nothing was posted. Open Register Payment "
-                    "and press Charge, or choose another payment method."
+                    "With a Viva terminal nothing is paid without a card, so nothing was posted. Press Pay on the invoice "
+                    "and then Charge, or choose another payment method."
                 )
             )
         return super()._init_payments(to_process, edit_mode=edit_mode)
