@@ -734,6 +734,25 @@ class TestChargeByHand(RegisterCase):
         self.assertTrue(payment.viva_can_charge)
         self.finish(self.charge_wizard(self.open_wizard(payment)))
         self.assertEqual((payment.state, self.charged()[-1]), ("in_process", 8000))
+        # What the card was asked for is not changed any more.
+        with self.assertRaises(UserError):
+            payment.amount = 90
+
+    def test_declined_invoice_is_tried_again_from_the_payment(self):
+        """Reset and charged again, it pays the invoice that it was for, its write-off included."""
+        invoice = self.make_invoice(100.03)
+        values = {
+            "amount": 100,
+            "payment_difference_handling": "reconcile",
+            "writeoff_account_id": self.company_data["default_account_expense"].id,
+        }
+        first = self.press(self.wizard(invoice, **values))
+        self.finish(first, action="decline")
+        payment = first.payment_id.with_user(self.biller)
+        payment.action_draft()
+        self.finish(self.charge_wizard(self.open_wizard(payment)))
+        self.assert_paid_by(payment, invoice)
+        self.assertEqual(self.charged()[-1], 10000)
 
     def test_what_cannot_be_charged(self):
         without = self.open_wizard(self.advance(partner_id=False))

@@ -55,8 +55,8 @@ class AccountPaymentRegister(models.TransientModel):
         customers = lines.partner_id
         if len(customers) > 1:
             return self.env._(
-                "These invoices belong to several customers (%s), and a card pays for one. Charge each customer for "
-                "himself.",
+                "These invoices belong to several customers (%s), and a card pays for one. Charge one customer "
+                "at a time.",
                 ", ".join(customers[:3].mapped("display_name")) + (", …" if customers[3:] else ""),
             )
         if self.is_register_payment_on_draft:
