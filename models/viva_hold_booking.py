@@ -31,6 +31,15 @@ class VivaHold(models.Model):
         compute="_compute_can_book", help="The user may capture or release it in the back office."
     )
 
+    @api.depends("name", "reference", "amount")
+    @api.depends_context("viva_with_amount")
+    def _compute_display_name(self):
+        """Where one of several is chosen: what it is for and how much it is."""
+        super()._compute_display_name()
+        for hold in self if self.env.context.get("viva_with_amount") else ():
+            amount = hold.currency_id.format(hold.amount)
+            hold.display_name = " · ".join(filter(None, (hold.name, hold.reference, amount)))
+
     @api.depends("transaction_ids.operation")
     def _compute_payment_ids(self):
         for hold in self:

@@ -16,7 +16,9 @@ class VivaHold(models.Model):
 
     def _compute_order_reference(self):
         for hold in self:
-            hold.order_reference = hold.preauth_id.order_reference
+            # Of the office its document has a field of its own.
+            at_till = not hold.preauth_id.sudo().booking_id
+            hold.order_reference = at_till and hold.preauth_id.order_reference
 
     @api.depends("state")
     def _compute_is_open(self):

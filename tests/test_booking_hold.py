@@ -216,6 +216,22 @@ class TestBookingHold(BookingHoldCase):
         self.assertTrue(invoice.invoice_has_outstanding)
         self.assertEqual(invoice.amount_residual, 200)
 
+    def test_one_of_several_holds(self):
+        """The invoice's own hold is proposed, those of its customer may be chosen."""
+        other = self.hold_for(self.customer, amount=30, reference="Rental 7")
+        invoice = self.make_invoice(70)
+        hold = self.hold_for(invoice)
+        wizard = self.dialog(invoice, "action_viva_capture", self.accountant)
+        self.assertEqual((wizard.hold_id, wizard.hold_ids), (hold, hold | other))
+        self.assertFalse(hold.order_reference)
+        words = other.with_context(viva_with_amount=True).display_name
+        self.assertIn("Rental 7", words)
+        self.assertIn("30.00", words)
+        booking = self.capture(invoice, hold_id=other)
+        self.assertEqual((other.state, hold.state), ("captured", "open"))
+        self.assert_paid_by(invoice, booking.payment_id, 30)
+        self.assertEqual(self.dialog(hold, "action_capture", self.accountant).amount, 40)
+
     def test_more_than_the_invoice_costs(self):
         invoice = self.make_invoice(70)
         self.hold_for(invoice, amount=100)

@@ -86,7 +86,14 @@ class VivaHoldWizard(models.TransientModel):
             )
         if not self.terminal_id:
             return self.env._("Choose the terminal.")
-        return self.env["viva.booking"]._refusal_of_currency(self.terminal_id, self.currency_id)
+        own = self.terminal_id.sudo().account_id.currency_id
+        if own != self.currency_id:
+            return self.env._(
+                "This terminal takes %(own)s only: %(currency)s cannot be held. Choose another terminal.",
+                own=own.name,
+                currency=self.currency_id.name,
+            )
+        return ""
 
     def action_hold(self):
         """Prepare it; the dialog asks for the card."""
