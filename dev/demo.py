@@ -152,6 +152,7 @@ def prepare_till(env, company, account):
         viva_terminal_ids=[Command.set(account.terminal_ids.ids)],
     )
     prepare_offers(env, company, by_card)
+    prepare_office(account, bank, by_card.viva_tip_account_id)
     return find_or_create(
         env["pos.config"],
         COMPANY,
@@ -179,6 +180,19 @@ def prepare_offers(env, company, by_card):
                 "company_ids": [Command.set(company.ids)],
             }
         )
+
+
+def prepare_office(account, bank, tips):
+    """Invoices are charged in the same bank journal, with the same installments; a tip waits in the same account."""
+    if not account.journal_id:
+        account.journal_id = bank
+    if not account.tip_account_id:
+        account.tip_account_id = tips
+    if not account.installment_ids:
+        account.installment_ids = [
+            Command.create({"amount_from": amount, "installments": most})
+            for amount, most in INSTALLMENTS.items()
+        ]
 
 
 def prepare_catalogue(env, company):

@@ -1,6 +1,6 @@
 """./dev/bench [NAME …]: what the addon costs, beside Odoo's own pos_viva_com in the same run.
 
-Groups of figures: green, sale, webhook, silent, bundle, gateway; without a name, all of them (under 15
+Groups of figures: green, sale, webhook, silent, bundle, gateway, office; without a name, all of them (under 16
 minutes on a machine that has nothing else to do, and it should have nothing else to do).
 histories plays 200 random histories of the ledger instead (VIVA_HISTORIES: another number).
 """
@@ -13,7 +13,7 @@ from .common import ROOT, say
 from .environment import prepare
 
 # The browser comes first: what the others sell without a till is, to a till, money without a payment line.
-GROUPS = ("green", "sale", "webhook", "silent", "bundle", "gateway")
+GROUPS = ("green", "sale", "webhook", "silent", "bundle", "gateway", "office")
 
 
 def main(arguments: list[str]) -> int:

@@ -118,9 +118,11 @@ Ready after {seconds:.0f} s. Nothing here moves money.
 
   Till              {shop}/pos/ui/{till}    log in as cashier, password cashier
   Back office       {office}/odoo    log in as admin, password admin (or as manager, password manager)
+  Invoices          {office}/odoo/customer-invoices    log in as billing, password billing (or accountant, accountant)
   Virtual terminal  {simulator.url}/terminal/{TERMINAL}
   All terminals     {simulator.url}/    {", ".join(f"{one['name']} ({one['protocol']})" for one in lan)} through the gateway
 
 Sell something, choose Card (Viva.com) and the terminal "Counter", then tap the card on the virtual terminal.
+Or open an invoice, Pay, and choose the payment method Viva terminal.
 With a phone, or a browser that plays one, the till also pays in the app. Logs: {log_dir()}
 Ctrl-C stops everything.""")

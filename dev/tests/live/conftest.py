@@ -10,12 +10,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helper modules beside the tests
 
-for helper in ("control", "invariants", "lan", "operations", "shop"):
+for helper in ("books", "control", "invariants", "lan", "office", "operations", "shop"):
     pytest.register_assert_rewrite(helper)
 
 from control import Database, Viva  # noqa: E402
 from invariants import Watch  # noqa: E402
 from lan import HANDHELDS, Handheld, Lan  # noqa: E402
+from office import Office  # noqa: E402
 from shop import Shop  # noqa: E402
 
 from lib import databases  # noqa: E402
@@ -82,6 +83,19 @@ def shop(open_shop: Shop) -> Iterator[Shop]:
     if not open_shop.odoo.process:
         open_shop.restart()
     watch.finish()
+
+
+@pytest.fixture(scope="session")
+def open_office(open_shop: Shop) -> Office:
+    """The office of the whole run; its name is ``office`` in tests."""
+    return Office(open_shop)
+
+
+@pytest.fixture
+def office(shop: Shop, open_office: Office) -> Office:
+    """The office in the morning; in the evening the shop's watch looks into the books as well."""
+    open_office.open()
+    return open_office
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from books import Books
 from control import until
 from shop import LEDGER, OPEN, Shop
 
@@ -48,6 +49,7 @@ class Watch:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
+        self.books = Books(shop)
         self._first_id = (
             shop.database.run("SELECT max(id) AS id FROM viva_transaction")[0]["id"] or 0
         )
@@ -70,7 +72,10 @@ class Watch:
         self._go_home()
         self.check_money()
         assert self.shop.viva.violations() == []
-        self._decide_the_rest()
+        self.books.check()
+        if self._decide_the_rest() and self.books.undecided():
+            self.shop.run_job()
+        self.books.check()
         self._check_log()
 
     # -- a way out of every state ----------------------------------------------------------------
@@ -91,7 +96,7 @@ class Watch:
                 for row in self.rows()
                 if row["state"] in (*OPEN, "unknown") or row["recheck_at"] or _is_hearsay(row)
             ]
-            if not unsettled:
+            if not unsettled and not self.books.undecided():
                 break
             self.shop.forget_silence()
             self.shop.let_pass(300, *[row["id"] for row in unsettled])
@@ -107,8 +112,11 @@ class Watch:
         hearsay = [row["name"] for row in self.rows() if _is_hearsay(row)]
         assert not hearsay, f"approved, and Viva's list has not confirmed it: {hearsay}"
 
-    def _decide_the_rest(self) -> None:
-        """What stays unknown is left by a manager's decision; then order and terminal are free."""
+    def _decide_the_rest(self) -> bool:
+        """What stays unknown is left by a manager's decision; then order and terminal are free.
+
+        :return: whether anything was left
+        """
         unknown = [row for row in self.rows() if row["state"] == "unknown"]
         for row in unknown:
             manager = self.shop.manager
@@ -134,6 +142,7 @@ class Watch:
         )
         held = [row["name"] for row in self.rows() if row["holds_terminal"]]
         assert not held, f"decided, but the terminal is not free: {held}"
+        return bool(unknown)
 
     def _confirm(self, row: dict[str, Any]) -> None:
         """A manager confirms a reversal that Viva has reported, unless Viva's list was quicker."""

@@ -12,6 +12,17 @@ from odoo import Command
 
 SIMULATOR = os.environ["LIVE_SIMULATOR"]
 TERMINALS = [str(17000001 + number) for number in range(20)]
+# Beside the tills: they ring in the office.
+OFFICE_TERMINALS = [str(17000101 + number) for number in range(5)]
+# Who bills and charges, and who also gives money back and keeps the books.
+BILLING = ["base.group_user", "account.group_account_invoice"]
+ACCOUNTING = ["base.group_user", "account.group_account_user", "account.group_account_manager"]
+OFFICE = {
+    "biller": BILLING,
+    "other_biller": BILLING,
+    "accountant": ACCOUNTING,
+    "other_accountant": ACCOUNTING,
+}
 TILLS = 10
 TILLS_WITH_CASH = 2
 
@@ -41,17 +52,17 @@ def make_account(env, company, merchant, prefix):
     )
 
 
-def make_terminals(env, account):
+def make_terminals(env, account, viva_ids, name="Terminal"):
     model = env.ref("viva_payments.terminal_model_a920_pro")
     return env["viva.terminal"].create(
         [
             {
-                "name": f"Terminal {number}",
+                "name": f"{name} {number}",
                 "viva_id": viva_id,
                 "account_id": account.id,
                 "model_id": model.id,
             }
-            for number, viva_id in enumerate(TERMINALS, 1)
+            for number, viva_id in enumerate(viva_ids, 1)
         ]
     )
 
@@ -105,6 +116,39 @@ def make_methods(env, company, terminals):
     return by_card, in_cash
 
 
+def make_office(env, company, account):
+    """A bank journal in which invoices are charged, people with exactly the needed rights, customers."""
+    bank = env["account.journal"].create(
+        {"name": "Office", "type": "bank", "code": "OFFI", "company_id": company.id}
+    )
+    account.journal_id = bank
+    terminals = make_terminals(env, account, OFFICE_TERMINALS, "Office")
+    for login, groups in OFFICE.items():
+        make_user(env, company, login, *groups)
+    customers = env["res.partner"].create(
+        [{"name": f"Customer {number}", "company_id": company.id} for number in (1, 2)]
+    )
+    (income,) = env["account.account"].search(
+        [("company_ids", "in", company.ids), ("account_type", "=", "income")], limit=1
+    )
+    other_ways = [line.id for line in bank.inbound_payment_method_line_ids if line.code == "manual"]
+    return {
+        "journal": bank.id,
+        "line_in": _line(bank.inbound_payment_method_line_ids),
+        "line_out": _line(bank.outbound_payment_method_line_ids),
+        "by_hand": other_ways[0],
+        "terminals": {terminal.viva_id: terminal.id for terminal in terminals},
+        "customers": customers.ids,
+        "income": income.id,
+    }
+
+
+def _line(lines):
+    """The method line of Viva's terminals."""
+    (line,) = (line for line in lines if line.code == "viva")
+    return line.id
+
+
 def make_tills(env, company, by_card, in_cash):
     cash = [*in_cash, *[env["pos.payment.method"]] * (TILLS - len(in_cash))]
     return env["pos.config"].create(
@@ -126,7 +170,7 @@ def main(env):
     env["ir.config_parameter"].set_param("web.base.url", "http://127.0.0.1")
     account = make_account(env, company, "11111111-2222-3333-4444-555555555555", "sim")
     other_account = make_account(env, other_company, "22222222-2222-3333-4444-555555555555", "sim2")
-    terminals = make_terminals(env, account)
+    terminals = make_terminals(env, account, TERMINALS)
     make_user(env, company, "cashier", "base.group_user", "point_of_sale.group_pos_user")
     make_user(env, company, "refunder", "base.group_user", "viva_payments.group_viva_refund")
     unreferenced = "viva_payments.group_viva_unreferenced_refund"
@@ -141,6 +185,7 @@ def main(env):
     account.responsible_id = manager
     by_card, in_cash = make_methods(env, company, terminals)
     tills = make_tills(env, company, by_card, in_cash)
+    office = make_office(env, company, account)
     product = env["product.product"].create(
         {
             "name": "Coffee",
@@ -169,6 +214,7 @@ def main(env):
         "tills": tills.ids,
         "product": product.id,
         "cron": cron.id,
+        "office": office,
     }
     Path(os.environ["LIVE_FACTS"]).write_text(json.dumps(facts))
 

@@ -496,7 +496,7 @@ class Shop:
         until(lambda: len(self.workers() - killed) == len(killed), 20, "for new workers")
 
     @contextlib.contextmanager
-    def pause(self, when: str, times: int = 1) -> Iterator[None]:
+    def pause(self, when: str, times: int = 1, table: str = "viva_transaction") -> Iterator[None]:
         """Hold the next ``times`` database transactions of Odoo at ``when``, until the block ends.
 
         :param when: of a trigger: "BEFORE INSERT" or "BEFORE UPDATE" (the snapshot is taken, nothing is
@@ -516,7 +516,7 @@ class Shop:
                 END IF;
                 RETURN NEW;
             END $$;
-            CREATE {kind} live_pause {moment} ON viva_transaction {each}
+            CREATE {kind} live_pause {moment} ON {table} {each}
                 EXECUTE FUNCTION live_pause()""")
         connection = self.database.connect()
         try:
@@ -533,8 +533,12 @@ class Shop:
         )
 
     @contextlib.contextmanager
-    def refusals(self, event: str, number: int, at_commit: bool = False) -> Iterator[None]:
-        """The next ``number`` events (INSERT, UPDATE, UPDATE OF a column) on the ledger fail as lost races do."""
+    def refusals(
+        self, event: str, number: int, at_commit: bool = False, table: str = "viva_transaction"
+    ) -> Iterator[None]:
+        """The next ``number`` events (INSERT, UPDATE, UPDATE OF a column) on the ledger (or another table) fail
+        as lost races do.
+        """
         kind = "CONSTRAINT TRIGGER" if at_commit else "TRIGGER"
         when = "AFTER" if at_commit else "BEFORE"
         deferred = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
@@ -547,7 +551,7 @@ class Shop:
                 END IF;
                 RETURN NEW;
             END $$;
-            CREATE {kind} live_refuse {when} {event} ON viva_transaction {deferred}
+            CREATE {kind} live_refuse {when} {event} ON {table} {deferred}
                 FOR EACH ROW EXECUTE FUNCTION live_refuse()""")
         try:
             yield
