@@ -149,8 +149,10 @@ export class VivaBooking extends Component {
         return this.phase === "to_post" && Boolean(this.booking.can_post);
     }
 
+    /** Control+Enter presses the first button: never one that cancels. */
     get isClosedFirst() {
-        return this.isRunning || ["opening", "done"].includes(this.phase);
+        const isWaiting = this.isRunning && this.phase !== "unknown";
+        return isWaiting || ["opening", "done"].includes(this.phase);
     }
 
     get showsPayment() {

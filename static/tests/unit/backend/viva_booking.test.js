@@ -159,7 +159,7 @@ test("unknown: check again and no try again", async () => {
     await openDialog(makeBooking({ state: "unknown", message: "Look at the terminal." }));
     expect(words()).toInclude("We do not know yet – checking");
     expect(words()).toInclude("Look at the terminal.");
-    expect(buttons()).toEqual(["Close", "Check again", "Open card payment"]);
+    expect(buttons()).toEqual(["Check again", "Open card payment", "Close"]);
     await contains(".viva-booking-check").click();
     await settle(10);
     expect.verifySteps(["check", "check"]);
