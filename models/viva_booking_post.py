@@ -134,14 +134,30 @@ class VivaBooking(models.Model):
     def _end_without_money(self, transaction):
         """The card was not charged: the payment says why."""
         reason = transaction.with_context(lang=self.env.lang).message
-        payment = self.payment_id
-        if payment and payment.state != "canceled":
-            payment.with_context(viva_booking=self.id)._viva_machine().action_cancel()
-            payment.message_post(body=self.env._("Card payment not carried out: %s", reason))
+        self._cancel_draft(self.env._("Card payment not carried out: %s", reason))
         self._end("not_done", reason)
 
+    def _own_payment(self):
+        """Its payment, as long as it is that: not one that a person has made something else, or charged anew."""
+        payment = self.payment_id.exists()
+        others = (payment.sudo().viva_booking_ids - self.sudo()).filtered(
+            lambda booking: booking.state != "not_done"
+        )
+        same = (
+            payment.payment_method_line_id == self.payment_method_line_id
+            and payment.journal_id == self.journal_id
+        )
+        return payment if same and not others else payment.browse()
+
+    def _cancel_draft(self, words):
+        """No money for it: what was prepared is cancelled; never what is in the books."""
+        payment = self._own_payment()
+        if payment.state == "draft":
+            payment._viva_machine().action_cancel()
+            payment.message_post(body=words)
+
     def _post(self, transaction, by_hand):
-        payment = self.payment_id.exists() or self._payment_anew(by_hand)
+        payment = self._own_payment() or self._payment_anew(by_hand)
         payment = payment.with_context(skip_invoice_sync=True)._viva_machine()
         if self.state == "not_done" and not by_hand:
             self._refuse_after_no(transaction)
@@ -169,9 +185,9 @@ class VivaBooking(models.Model):
             )
 
     def _payment_anew(self, by_hand):
-        """Somebody has deleted the draft."""
+        """The draft was deleted, or is another payment by now."""
         if not by_hand:
-            raise UserError(self.env._("Its draft payment was deleted."))
+            raise UserError(self.env._("Its draft payment was deleted or changed."))
         payment = self.env["account.payment"]._viva_draft(self)
         self._machine().write({"payment_id": payment.id})
         return payment

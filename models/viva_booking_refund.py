@@ -124,10 +124,7 @@ class VivaBooking(models.Model):
                 )
             )
         reason = self.env._("The money was given back to the card before it was in the books.")
-        payment = original.payment_id
-        if payment and payment.state != "canceled":
-            payment.with_context(viva_booking=original.id)._viva_machine().action_cancel()
-            payment.message_post(body=reason)
+        original._cancel_draft(reason)
         original._end("not_done", reason)
         original._tell()
 

@@ -156,12 +156,15 @@ class VivaTransaction(models.Model):
         if refusal:
             raise Refused(refusal, "currency")
         minor = to_minor(booking.amount, currency.name)
-        changed = payment and currency.compare_amounts(payment.amount, booking.amount)
+        changed = payment and (
+            currency.compare_amounts(payment.amount, booking.amount)
+            or payment.currency_id != currency
+            or payment.partner_id != booking.partner_id
+            or not booking._own_payment()
+        )
         if changed or float(to_major(minor, currency.name)) != booking.amount:
             raise Refused(
-                self.env._(
-                    "The amount of the payment was changed. Nothing was charged. Begin again."
-                ),
+                self.env._("The payment was changed meanwhile. Nothing was charged. Begin again."),
                 "amount",
             )
 

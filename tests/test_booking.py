@@ -360,3 +360,45 @@ class TestBooking(BookingCase):
         self.assertEqual((booking.state, invoice.amount_residual), ("booked", 0))
         self.assertGreater(booking.payment_id.date, today)
         self.assert_balanced(booking.payment_id.move_id)
+
+    def test_what_a_person_has_posted_otherwise_stays(self):
+        """The draft became a bank transfer: giving the card up does not touch it."""
+        invoice = self.make_invoice(100)
+        booking = self.prepare(invoices=invoice)
+        payment = booking.payment_id.with_user(self.accountant)
+        manual = self.journal.inbound_payment_method_line_ids.filtered(lambda m: m.code == "manual")
+        payment.payment_method_line_id = manual
+        payment.action_post()
+        (payment.move_id.line_ids + self.open_lines(invoice)).filtered(
+            lambda line: line.account_id.account_type == "asset_receivable"
+        ).reconcile()
+        self.assertEqual(self.start_booking(booking)["state"], "refused")
+        self.env["viva.booking"].with_user(self.biller).abort(booking.attempt)
+        self.env.invalidate_all()
+        self.assertEqual(booking.state, "not_done")
+        self.assertIn(payment.state, ("in_process", "paid"))
+        self.assertEqual(invoice.amount_residual, 0)
+
+    def test_two_charges_for_one_payment_are_two_payments(self):
+        """Declined, charged anew from the same payment, and the first one was charged after all."""
+        invoice = self.make_invoice(100)
+        first, _status = self.charge_invoices(invoice, action="decline")
+        payment = first.payment_id.with_user(self.biller)
+        payment.action_draft()
+        second = self.prepare(invoices=invoice, terminal=self.terminal_2, payment=payment)
+        self.start_booking(second)
+        self.simulator.act("tap", TERMINAL_2)
+        self.check_booking(second, "approved")
+        in_ledger(
+            self.env,
+            lambda env: env["viva.transaction"]
+            .browse(first.transaction_id.id)
+            ._move("approved", kind="read", values={"approved_amount": 100}),
+        )
+        self.run_job()
+        self.assertEqual((first.state, second.state), ("to_post", "booked"))
+        first.with_user(self.accountant).action_post()
+        self.env.invalidate_all()
+        self.assertEqual(first.state, "booked")
+        self.assertNotEqual(first.payment_id, second.payment_id)
+        self.assertEqual(first.payment_id.amount, 100)
