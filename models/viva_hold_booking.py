@@ -35,10 +35,11 @@ class VivaHold(models.Model):
     @api.depends_context("viva_with_amount")
     def _compute_display_name(self):
         """Where one of several is chosen: what it is for and how much it is."""
-        super()._compute_display_name()
+        result = super()._compute_display_name()
         for hold in self if self.env.context.get("viva_with_amount") else ():
             amount = hold.currency_id.format(hold.amount)
             hold.display_name = " · ".join(filter(None, (hold.name, hold.reference, amount)))
+        return result
 
     @api.depends("transaction_ids.operation")
     def _compute_payment_ids(self):
