@@ -204,16 +204,16 @@ class VivaBooking(models.Model):
 
     def _carry_out(self, by_hand):
         transaction = self.sudo().transaction_id
-        if transaction.origin == "viva" and by_hand:
+        if by_hand and (transaction.origin == "viva" or self.operation == "void"):
             self._decide_kind(transaction)
         return super()._carry_out(by_hand)
 
     def _decide_kind(self, transaction):
-        """What Viva's own reversal is for the books is known only when it is posted."""
+        """What money that went back is for the books is known only when it is posted: was its payment posted meanwhile?"""
         original = transaction.parent_id.booking_id
         if original.state == "booked":
-            kind = "refund"
-        elif self.currency_id.compare_amounts(
+            values = {"operation": "refund", **original._values_to_take_back()}
+        elif original.state != "not_done" and self.currency_id.compare_amounts(
             transaction.approved_amount, transaction.parent_id.approved_amount
         ):
             raise UserError(
@@ -222,9 +222,9 @@ class VivaBooking(models.Model):
                 )
             )
         else:
-            kind = "void"
-        if self.operation != kind:
-            self._machine().write({"operation": kind})
+            values = {"operation": "void"}
+        if self.operation != values["operation"]:
+            self._machine().write(values)
 
 
 class VivaTransaction(models.Model):

@@ -1,6 +1,7 @@
 """Money back from the back office: from a credit note, from the payment, before it is posted, and by Viva itself."""
 
 import uuid
+from unittest.mock import patch
 
 from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
@@ -653,6 +654,25 @@ class TestVoidOfUnposted(RefundCase):
         sale.with_user(self.accountant).action_post()
         self.env.invalidate_all()
         self.assertEqual((sale.state, invoice.amount_residual), ("booked", 0), sale.reason)
+
+    def test_posted_while_it_was_voided(self):
+        """Two accountants at once, one posts, one gives back: the books follow with one more button."""
+        invoice, sale = self.unposted()
+        booking = self.booking_of(self.wizard_of(sale).action_confirm())
+        self.start_booking(booking)
+        with patch.object(type(sale), "_is_taken_back", lambda self: False):
+            sale.with_user(self.accountant_2).action_post()
+        self.env.invalidate_all()
+        self.assertEqual((sale.state, invoice.amount_residual), ("booked", 0))
+        self.check_booking(booking, "approved")
+        self.assertEqual(booking.state, "to_post")
+        self.assertIn("in the books already", booking.reason)
+        booking.with_user(self.accountant).action_post()
+        self.env.invalidate_all()
+        self.assertEqual((booking.state, booking.operation), ("booked", "refund"), booking.reason)
+        self.assert_outgoing(booking.payment_id, 100)
+        self.assertEqual((sale.state, invoice.amount_residual), ("booked", 100))
+        self.assert_back(10000)
 
     def test_failed_void_leaves_the_task(self):
         invoice, sale = self.unposted()
