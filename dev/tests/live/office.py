@@ -1,6 +1,7 @@
 """The office: people who bill, charge cards and keep the books, each at an own desk; and what is in the books."""
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -135,14 +136,17 @@ class Office:
         self.terminal_ids: dict[str, int] = self.facts["terminals"]
         self.terminals: list[str] = list(self.terminal_ids)
         self.first, self.second = self.terminals[:2]
+        self._people: dict[str, Client] = {}
         self.biller = self.desk("biller")
         self.other_biller = self.desk("other_biller")
         self.accountant = self.desk("accountant")
         self.other_accountant = self.desk("other_accountant")
 
     def desk(self, login: str) -> Client:
-        """A further log-in, for a thread of its own."""
-        return self.shop.odoo.client(login)
+        """A further tab of that person, for a thread of its own; the log-in is the same."""
+        if login not in self._people:
+            self._people[login] = self.shop.odoo.client(login)
+        return copy.copy(self._people[login])
 
     def open(self) -> None:
         """The terminals are switched on. Only a test that failed leaves a booking or a lock date behind."""

@@ -72,7 +72,7 @@ def test_double_click(office: Office):
 
 def test_start_and_cancel_at_once(office: Office):
     """Whoever is first wins: sent and to be cancelled at the terminal, or never sent."""
-    for terminal in office.terminals:
+    for terminal in office.terminals[:3]:
         charge = office.prepare(office.invoice(), terminal=terminal)
         other = charge.seen_by(office.desk("biller"))
         together(charge.start, other.abort)
@@ -112,23 +112,34 @@ def test_twenty_invoices_on_five_terminals(office: Office):
     done: list[Charge] = []
     refused: Counter[str] = Counter()
 
+    def taken(nth: int, who: Client) -> Charge | None:
+        """A new press; None while the terminal is busy, be it that the wizard says so or the start."""
+        try:
+            charge = office.charge(invoices[nth], terminal=office.terminals[nth % 5], who=who)
+        except RpcError as error:
+            assert "is busy with" in error.message, error.message
+            refused["wizard"] += 1
+            return None
+        if charge.status["state"] != "refused":
+            return charge
+        refused[charge.status["reason"]] += 1
+        charge.abort()
+        return None
+
     def pay(number: int, who: Client) -> None:
         for nth in (number, number + 10):
-            terminal = office.terminals[nth % 5]
             for attempt in itertools.count():
-                charge = office.charge(invoices[nth], terminal=terminal, who=who)
-                if charge.status["state"] != "refused":
+                charge = taken(nth, who)
+                if charge:
                     break
-                assert attempt < 100
-                refused[charge.status["reason"]] += 1
-                charge.abort()
+                assert attempt < 200
                 time.sleep(0.1)
             charge.until("booked", seconds=60)
             done.append(charge)
 
     desks = [office.desk(("biller", "other_biller")[number % 2]) for number in range(10)]
     together(*[lambda n=n, who=who: pay(n, who) for n, who in enumerate(desks)])
-    assert set(refused) <= {"terminal_busy"}, refused
+    assert set(refused) <= {"wizard", "terminal_busy"}, refused
     for charge in done:
         charge.is_paid_once()
     charges = office.viva.charges()
@@ -140,7 +151,7 @@ def test_twenty_invoices_on_five_terminals(office: Office):
 def test_others_bill_at_the_same_time(office: Office):
     """Cards are booked while colleagues post invoices and payments in the same journals: nobody is in nobody's way."""
     invoices = office.invoices(*[PRICE] * 5)
-    by_hand = office.invoices(*[PRICE] * 12)
+    by_hand = office.invoices(*[PRICE] * 6)
     charges = [
         office.charge(invoice, terminal=terminal, who=office.desk("biller"))
         for invoice, terminal in zip(invoices, office.terminals, strict=True)

@@ -10,7 +10,7 @@ from shop import PRICE, Shop, background, together
 from lib.rpc import Lost, RpcError
 
 PART = 1200
-WAYS = [("terminal", "terminal"), ("api", "api"), ("terminal", "api")]
+WAYS = [("terminal", "terminal"), ("terminal", "api")]
 ways = pytest.mark.parametrize("ways", WAYS, ids=" and ".join)
 
 
