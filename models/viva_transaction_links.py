@@ -2,6 +2,7 @@
 
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools import SQL
 
 
 class VivaTransaction(models.Model):
@@ -33,16 +34,28 @@ class VivaTransaction(models.Model):
         # Whom the asker may see; archived customers have paid, too.
         partners = self.env["res.partner"].with_context(active_test=False)._search(known)
 
-        def of(model):
+        def of(model, column="id"):
             # Whoever may not open bookings or orders may know whose card payment it is.
-            return self.env[model].sudo()._search([("partner_id", "in", partners)])
+            query = self.env[model].sudo()._search([("partner_id", "in", partners)])
+            return query.subselect(column)
 
-        own = (
-            Domain("booking_id", "in", of("viva.booking"))
-            | Domain("hold_id", "in", of("viva.hold"))
-            | Domain("order_uuid", "in", of("pos.order").subselect("uuid"))
+        self.flush_model(["booking_id", "hold_id", "order_uuid", "parent_id"])
+        # A union, so that each way has its index however long the ledger is.
+        found = SQL(
+            """(
+            WITH own AS (
+                SELECT id FROM viva_transaction WHERE booking_id IN %(bookings)s
+                UNION SELECT id FROM viva_transaction WHERE hold_id IN %(holds)s
+                UNION SELECT id FROM viva_transaction WHERE order_uuid IN %(orders)s
+            )
+            SELECT id FROM own
+            UNION SELECT id FROM viva_transaction WHERE parent_id IN (SELECT id FROM own)
+            )""",
+            bookings=of("viva.booking"),
+            holds=of("viva.hold"),
+            orders=of("pos.order", "uuid"),
         )
-        return own | Domain("parent_id", "any", own)
+        return Domain("id", "in", found)
 
     def _family(self):
         """These, what was captured of them and what was given back of them, in whichever way."""

@@ -391,9 +391,11 @@ class TestBooking(BookingCase):
         self.check_booking(second, "approved")
         in_ledger(
             self.env,
-            lambda env: env["viva.transaction"]
-            .browse(first.transaction_id.id)
-            ._move("approved", kind="read", values={"approved_amount": 100}),
+            lambda env: (
+                env["viva.transaction"]
+                .browse(first.transaction_id.id)
+                ._move("approved", kind="read", values={"approved_amount": 100})
+            ),
         )
         self.run_job()
         self.assertEqual((first.state, second.state), ("to_post", "booked"))
