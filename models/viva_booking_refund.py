@@ -1,17 +1,28 @@
 """Money that goes back: what a refund without a credit note does in the books, the void of money that is in no books yet,
 and what Viva has given back by itself."""
 
+import logging
+
 from markupsafe import escape
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_date
 
+from .ledger import _CONFLICTS
 from .viva_transaction import GIVES_BACK
+
+_logger = logging.getLogger(__name__)
 
 
 class VivaBooking(models.Model):
     _inherit = "viva.booking"
+
+    # Viva may have given back a tip alone: of the invoice that is nothing.
+    _amount_positive = models.Constraint(
+        "CHECK (amount > 0 OR (amount = 0 AND operation IN ('refund', 'void')))",
+        "The amount of a card operation is positive.",
+    )
 
     # -- a refund without a credit note ----------------------------------------------------------
 
@@ -156,12 +167,25 @@ class VivaBooking(models.Model):
         """A task: Viva has given back (part of) a payment of the back office. Called by the ledger, in its cursor.
 
         :param child: the reversal, approved, of origin viva
+        :return: the booking; none where nothing but a surcharge went back, which no books carry
         """
         parent = child.parent_id
         original = parent.booking_id
-        amount = child.currency_id.round(
-            child.approved_amount - child.tip_amount - child.surcharge_amount
+        amount = max(child._booked_amount(), 0.0)
+        values = original._values_to_take_back()
+        reason = self.env._(
+            "Viva has given the money back by itself: it was not asked for in Odoo."
         )
+        if not amount:
+            if not child.tip_amount:
+                return self.browse()
+            tip = child.currency_id.format(child.tip_amount)
+            values["documents"] = self.env._(
+                "Tip of %(tip)s: %(documents)s", tip=tip, documents=original.documents or "-"
+            )
+            reason = self.env._(
+                "Viva has given back the tip of %s by itself: it was not asked for in Odoo.", tip
+            )
         booking = self.create(
             {
                 "attempt": child.attempt,
@@ -176,13 +200,11 @@ class VivaBooking(models.Model):
                 "amount": amount,
                 "parent_id": parent.id,
                 "documents": original.documents,
-                **original._values_to_take_back(),
+                **values,
             }
         )
         child.write({"booking_id": booking.id})
-        booking._file_task(
-            self.env._("Viva has given the money back by itself: it was not asked for in Odoo.")
-        )
+        booking._file_task(reason)
         return booking
 
     def _values_to_take_back(self):
@@ -223,7 +245,8 @@ class VivaBooking(models.Model):
             )
         else:
             values = {"operation": "void"}
-        if self.operation != values["operation"]:
+        is_new = self.operation != values["operation"]
+        if is_new or (self.operation == "refund" and not self.undoes_payment_id):
             self._machine().write(values)
 
 
@@ -241,14 +264,33 @@ class VivaTransaction(models.Model):
             and not self.booking_id
         ):
             self._note_extras_of_report()
-            self.env["viva.booking"]._of_reversal(self)
+            self._beside_ledger(self.env["viva.booking"]._of_reversal, self)
         return moved
 
     def _alarm_denied(self):
         result = super()._alarm_denied()
         if self.booking_id.state == "booked":
-            self.booking_id._file_contradiction()
+            self._beside_ledger(self.booking_id._file_contradiction)
         return result
+
+    def _beside_ledger(self, work, *args):
+        """Do something for the books. What money has done is recorded, whatever the books say to it."""
+        try:
+            with self.env.cr.savepoint():
+                work(*args)
+        except _CONFLICTS:
+            raise  # the ledger looks again
+        except Exception:
+            _logger.exception("viva: %s was recorded, its booking was not", self.name)
+            self._alarm(
+                self.env._("Card payment that is not in the books"),
+                self.env._(
+                    "%(payment)s: %(message)s Odoo could not prepare its booking. Enter it in the bank journal by hand, "
+                    "and tell your administrator.",
+                    payment=self._headline(),
+                    message=self.message,
+                ),
+            )
 
     def _note_extras_of_report(self):
         """When nothing is left of the payment, tip and surcharge were in what Viva gave back."""
@@ -262,10 +304,12 @@ class VivaTransaction(models.Model):
     def _originals_of(self, moves):
         """Card payments with which the invoices of these credit notes were paid, as far as something is left of them.
 
-        :param moves: credit notes of one customer
+        :param moves: credit notes of one customer; one that names somebody else than its invoice has none
         :return: transactions in superuser mode, the latest first
         """
-        invoices = moves.reversed_entry_id
+        invoices = moves.filtered(
+            lambda move: move.commercial_partner_id == move.reversed_entry_id.commercial_partner_id
+        ).reversed_entry_id
         transactions = self.sudo()
         if not invoices:
             return transactions

@@ -6,6 +6,7 @@ from unittest.mock import patch
 from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
+from odoo.tools import mute_logger
 
 from ..drivers import Outcome
 from ..models.ledger import in_ledger
@@ -285,6 +286,28 @@ class TestRefundOfCreditNote(RefundCase):
         with self.assertRaisesRegex(UserError, "not paid with that card payment"):
             wizard.action_create_payments()
         self.assert_back()
+
+    def test_credit_note_of_another_customer(self):
+        """The customer of the draft was changed: Maria's card does not get back what somebody else is credited."""
+        invoice, _sale = self.paid_invoice(100)
+        credit_note = invoice._reverse_moves([{"invoice_date": invoice.invoice_date}])
+        credit_note.partner_id = self.env["res.partner"].create({"name": "Nikos"})
+        credit_note.action_post()
+        wizard = self.register(credit_note)
+        self.assertFalse(wizard.viva_original_ids)
+        with self.assertRaisesRegex(UserError, "No card payment was found"):
+            wizard.action_create_payments()
+        self.assert_back()
+
+    def test_credit_note_of_a_contact_of_the_customer(self):
+        """An address of the same company is the same customer."""
+        invoice, sale = self.paid_invoice(100)
+        credit_note = invoice._reverse_moves([{"invoice_date": invoice.invoice_date}])
+        credit_note.partner_id = self.env["res.partner"].create(
+            {"name": "Office", "parent_id": self.customer.id, "type": "invoice"}
+        )
+        credit_note.action_post()
+        self.assertEqual(self.register(credit_note).viva_original_ids, sale.transaction_id)
 
     def test_no_original(self):
         invoice = self.make_invoice(100)
@@ -749,6 +772,68 @@ class TestReversalByViva(RefundCase):
         self.env.invalidate_all()
         self.assertEqual((booking.state, sale.state), ("booked", "not_done"), booking.reason)
         self.assertEqual(sale.payment_id.state, "canceled")
+
+    def tipped(self, tips=True):
+        """An invoice of 100.00 that was paid with a tip of 5.50."""
+        if tips:
+            self.account.tip_account_id = self.company_data["default_account_revenue"].copy()
+        invoice = self.make_invoice(100)
+        sale = self.prepare(invoices=invoice)
+        self.start_booking(sale)
+        self.simulator.act("tip", minor=550)
+        self.simulator.act("tap")
+        self.check_booking(sale, "approved")
+        return invoice, sale
+
+    def test_tip_is_what_was_left(self):
+        """The last part that Viva gives back is nothing but the tip: it leaves the account of the tips."""
+        invoice, sale = self.tipped()
+        first = self.report(sale)
+        self.decide(first)
+        second = self.report(sale, 550) - first
+        self.decide(second)
+        self.assertEqual((second.state, second.tip_amount), ("approved", 5.5))
+        booking = second.booking_id
+        self.assertEqual((booking.state, booking.operation), ("to_post", "refund"))
+        self.assertIn("tip of", booking.activity_ids.note)
+        self.assertIn("5.50", booking.display_name)
+        (first | second).booking_id.with_user(self.accountant).action_post()
+        self.env.invalidate_all()
+        self.assertEqual(booking.state, "booked", booking.reason)
+        self.assert_outgoing(booking.payment_id, 5.5)
+        tips = booking.payment_id.move_id.line_ids.filtered(
+            lambda line: line.account_id == self.account.tip_account_id
+        )
+        self.assertEqual(tips.balance, 5.5)
+        self.assertEqual(invoice.amount_residual, 100)
+        self.assertTrue(first.booking_id.payment_id.is_reconciled)
+        self.assertEqual(sale.transaction_id.left_amount, 0)
+
+    def test_tip_is_what_was_left_without_an_account_of_tips(self):
+        """The tip was a credit of the customer: it leaves his account."""
+        invoice, sale = self.tipped(tips=False)
+        first = self.report(sale)
+        self.decide(first)
+        second = self.report(sale, 550) - first
+        self.decide(second)
+        (first | second).booking_id.with_user(self.accountant).action_post()
+        self.env.invalidate_all()
+        booking = second.booking_id
+        self.assertEqual(booking.state, "booked", booking.reason)
+        self.assert_outgoing(booking.payment_id, 5.5)
+        self.assertTrue(booking.payment_id.is_reconciled)
+        self.assertEqual(invoice.amount_residual, 100)
+
+    def test_books_never_stop_the_ledger(self):
+        """Money that went back is recorded, whatever happens to its booking; a task says what to do."""
+        _invoice, sale = self.paid_invoice(100)
+        child = self.report(sale)
+        broken = patch.object(type(sale), "_values_to_take_back", side_effect=ValueError("x"))
+        with broken, mute_logger("odoo.addons.viva_payments.models.viva_booking_refund"):
+            self.decide(child)
+        self.assertEqual((child.state, child.booking_id.id), ("approved", False))
+        self.assertEqual(sale.transaction_id._left(), 0)
+        self.assertIn("bank journal by hand", child.activity_ids.mapped("note")[-1])
 
     def test_denied(self):
         invoice, sale = self.paid_invoice(100)
