@@ -167,6 +167,24 @@ class TestRegister(RegisterCase):
         self.assertEqual(self.press(wizard), other)
         self.assertEqual(self.charged(), [7000])
 
+    def test_prepared_draft_is_no_duplicate(self):
+        """Pay is pressed, nothing is sent, Pay is pressed again: Odoo does not warn of the draft of the first time."""
+        booking, _status = self.charge_invoices(self.make_invoice(100), action="decline")
+        booking.payment_id.with_user(self.biller).action_draft()
+        prepared = self.prepare(invoices=self.make_invoice(100))
+        manual = self.journal.inbound_payment_method_line_ids.filtered(
+            lambda line: line.code == "manual"
+        )
+        other = (prepared.payment_id | booking.payment_id)[0].copy(
+            {"payment_method_line_id": manual[:1].id}
+        )
+        self.env.flush_all()
+        wizard = self.wizard(self.make_invoice(100))
+        self.assertEqual(wizard.duplicate_payment_ids, other)
+        self.start_booking(prepared)
+        wizard = self.wizard(self.make_invoice(100))
+        self.assertEqual(wizard.duplicate_payment_ids, other | prepared.payment_id)
+
     def test_second_person_is_told_who(self):
         invoice = self.make_invoice(100)
         first = self.press(self.wizard(invoice))
