@@ -70,5 +70,7 @@ from . import (
     viva_transaction_step_office,
     viva_transaction_watch,
     viva_transaction_ways,
+    viva_transaction_who,
     viva_transaction_words,
+    viva_transaction_words_office,
 )

@@ -320,7 +320,7 @@ class VivaEvent(models.Model):
             self.env._("Viva reports that this payment was reversed"),
             self.env._(
                 "An event says that Viva gave the money (or part of it) back without Odoo's doing. Look into Viva's "
-                "portal, then decide on the reversal in the list of transactions. The order counts as paid until then."
+                "portal, then decide on the reversal in the list of transactions. It counts as paid until then."
             ),
         )
         parent._tell()

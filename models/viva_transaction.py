@@ -434,7 +434,7 @@ class VivaTransaction(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         if not is_machine(self.env):
-            raise UserError(self.env._("Card payments are recorded by the till, not by hand."))
+            raise UserError(self.env._("Card payments are recorded by Odoo itself, not by hand."))
         return super().create(vals_list)
 
     def write(self, vals):

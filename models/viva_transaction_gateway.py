@@ -560,7 +560,7 @@ class VivaTransaction(models.Model):
         self._alarm(
             self.env._("The gateway denies what was decided"),
             self.env._(
-                "A manager has accepted the payment (%(why)s). The gateway of the shop reports that the terminal did "
+                "The payment was accepted by hand (%(why)s). The gateway of the shop reports that the terminal did "
                 "not charge it as asked. Look into Viva's portal for reference %(reference)s.",
                 why=self.forced_reason,
                 reference=self.merchant_reference,

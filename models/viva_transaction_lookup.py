@@ -468,7 +468,7 @@ class VivaTransaction(models.Model):
             self.env._("Viva lists something else than the terminal has told"),
             self.env._(
                 "The terminal has reported %(payment)s as approved; what Viva lists differs (%(difference)s). Look into "
-                "Viva's portal for reference %(reference)s and correct the order or the books.",
+                "Viva's portal for reference %(reference)s and correct what is booked.",
                 payment=self._headline(),
                 difference=difference,
                 reference=self.merchant_reference,

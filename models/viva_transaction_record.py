@@ -201,15 +201,15 @@ class VivaTransaction(models.Model):
         busy = self.search([("terminal_id", "=", terminal_id), ("holds_terminal", "=", True)])
         busy -= busy._give_terminal_free()
         if busy:
-            raise Refused(
-                self.env._(
-                    "Terminal %(terminal)s is busy with order %(order)s. Wait until it is free, or choose another one.",
-                    terminal=busy.terminal_id.display_name,
-                    order=busy.order_reference or busy.name,
-                ),
-                "terminal_busy",
-                busy.id,
-            )
+            raise Refused(busy._words_of_busy_terminal(), "terminal_busy", busy.id)
+
+    def _words_of_busy_terminal(self):
+        """What holds the terminal that somebody else wants, and what to do."""
+        return self.env._(
+            "Terminal %(terminal)s is busy with order %(order)s. Wait until it is free, or choose another one.",
+            terminal=self.terminal_id.display_name,
+            order=self.order_reference or self.name,
+        )
 
     @api.model
     def _refuse_beyond_order(self, limit_minor, values, approved):

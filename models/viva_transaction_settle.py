@@ -107,7 +107,7 @@ class VivaTransaction(models.Model):
         self._alarm(
             self.env._("The terminal says something else than was decided"),
             self.env._(
-                "A manager has decided (%(why)s), the terminal reports otherwise (%(said)s). Viva is being asked; look "
+                "It was decided by hand (%(why)s), the terminal reports otherwise (%(said)s). Viva is being asked; look "
                 "into its portal for reference %(reference)s.",
                 why=self.forced_reason,
                 said=self._difference(verdict.state, verdict.reason),
@@ -225,7 +225,7 @@ class VivaTransaction(models.Model):
             self._alarm(
                 self.env._("Booked as paid, but Viva did not charge"),
                 self.env._(
-                    "The payment was accepted by a manager (%s). Viva says: not charged.",
+                    "The payment was accepted by hand (%s). Viva says: not charged.",
                     self.forced_reason,
                 ),
             )
@@ -233,7 +233,7 @@ class VivaTransaction(models.Model):
         self._alarm(
             self.env._("Accepted as done, but Viva did not do it"),
             self.env._(
-                "A manager has accepted it (%(why)s). Viva says that it was not carried out: %(what)s. It may be tried again.",
+                "It was accepted by hand (%(why)s). Viva says that it was not carried out: %(what)s. It may be tried again.",
                 why=self.forced_reason,
                 what=self._headline(),
             ),
@@ -248,7 +248,7 @@ class VivaTransaction(models.Model):
         self._alarm(
             self.env._("Viva reports something else than was decided"),
             self.env._(
-                "A manager has decided (%(why)s), but what Viva reports differs from what was asked (%(difference)s). "
+                "It was decided by hand (%(why)s), but what Viva reports differs from what was asked (%(difference)s). "
                 "Look into Viva's portal for reference %(reference)s and correct the books.",
                 why=self.forced_reason,
                 difference=self._difference("unknown", reason),

@@ -15,24 +15,27 @@ class VivaTransaction(models.Model):
         self.ensure_one()
         if not self.state:
             return ""
-        words = getattr(self, f"_words_{self.state}")()
-        if self.is_contradicted and self.is_forced:
-            words = self.env._(
+        if self.is_contradicted:
+            return self._words_contradicted()
+        return getattr(self, f"_words_{self.state}")()
+
+    def _words_contradicted(self):
+        """Viva says something else than what counts here."""
+        if self.is_forced:
+            return self.env._(
                 "Viva reports something else than was decided by hand. Tell a manager."
             )
-        elif self.is_contradicted and self.word == "gateway":
-            words = self.env._(
+        if self.word == "gateway":
+            return self.env._(
                 "Viva lists something else than the terminal has told. Look into Viva's portal; tell a manager."
             )
-        elif self.is_contradicted and self.operation in TAKES_MONEY:
-            words = self.env._(
+        if self.operation in TAKES_MONEY:
+            return self.env._(
                 "Booked as paid, but Viva says that the card was not charged. Tell a manager."
             )
-        elif self.is_contradicted:
-            words = self.env._(
-                "Accepted as done, but Viva says that it was not carried out. Tell a manager."
-            )
-        return words
+        return self.env._(
+            "Accepted as done, but Viva says that it was not carried out. Tell a manager."
+        )
 
     def _words_draft(self):
         return self.env._("Prepared, not sent yet.")

@@ -4,6 +4,7 @@ from . import (
     test_app_return,
     test_back_office,
     test_booking,
+    test_booking_decide,
     test_booking_hold,
     test_booking_refund,
     test_booking_rights,

@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class VivaDecideWizard(models.TransientModel):
-    """A manager decides what became of a payment that Viva does not tell about."""
+    """A manager (of an invoice: an accountant) decides what became of a payment that Viva does not tell about."""
 
     _name = "viva.decide.wizard"
     _description = "Decide a doubtful card payment"
@@ -19,10 +19,9 @@ class VivaDecideWizard(models.TransientModel):
 
     def action_decide(self):
         self.ensure_one()
-        transactions = self.env["viva.transaction"]
-        transactions._require_cashier()
-        person = transactions._deciding_person(None)
-        self.transaction_id.check_access("read")
-        transactions._check(self.transaction_id.ids)
-        transactions._decide(self.transaction_id.id, self.decision, self.reason, person)
+        transactions, transaction = self.env["viva.transaction"], self.transaction_id
+        person = transaction._person_who_decides()
+        transactions._check(transaction.ids)
+        transactions._decide(transaction.id, self.decision, self.reason, person)
+        self.env["viva.booking"]._follow(transaction.booking_id.ids)
         return {"type": "ir.actions.client", "tag": "soft_reload"}
