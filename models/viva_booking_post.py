@@ -228,7 +228,9 @@ class VivaBooking(models.Model):
         :raise UserError: that day is closed. Odoo would take another one by itself: a person has to know.
         """
         day = fields.Datetime.context_timestamp(self, transaction.sent_at).date()
-        locks = self.company_id._get_violated_lock_dates(day, False, self.journal_id)
+        # An early payment discount may carry taxes.
+        has_tax = bool(self.write_off)
+        locks = self.company_id._get_violated_lock_dates(day, has_tax, self.journal_id)
         if not locks:
             return day
         open_day = locks[-1][0] + timedelta(days=1)

@@ -144,6 +144,8 @@ class VivaTransaction(models.Model):
         if self.reason == "never_sent":
             return self.env._("The request was never sent. Nothing was charged. Try again.")
         if self.reason == "aborted":
+            if self.booking_id:
+                return self.env._("Cancelled in Odoo. Nothing was charged.")
             return self.env._("Cancelled by the till. Nothing was charged.")
         return self.env._("Cancelled on the terminal. Nothing was charged.")
 
