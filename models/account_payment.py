@@ -10,11 +10,18 @@ from .viva_booking import PAYMENT_TYPE
 # What a card operation has been asked for: changed afterwards, payment and card would differ.
 _ASKED = {
     "amount",
+    "company_id",
     "currency_id",
+    "destination_account_id",
     "journal_id",
+    "move_id",
+    "outstanding_account_id",
+    "partner_id",
+    "partner_type",
     "payment_method_line_id",
     "payment_type",
-    "partner_id",
+    "pos_payment_method_id",
+    "pos_session_id",
 }
 
 
@@ -47,29 +54,32 @@ class AccountPayment(models.Model):
     @api.model
     def _viva_draft(self, booking):
         """The draft payment of a booking. It is posted when the card was charged."""
-        line = booking.payment_method_line_id
-        payment_type = PAYMENT_TYPE[booking.operation]
         payment = self._viva_machine().create(
             {
-                "payment_type": payment_type,
-                "partner_type": "customer",
-                "partner_id": booking.partner_id.id,
+                **self._viva_values(booking),
                 "amount": booking.amount,
-                "currency_id": booking.currency_id.id,
-                "company_id": booking.company_id.id,
-                "journal_id": booking.journal_id.id,
-                "payment_method_line_id": line.id,
                 "memo": booking.memo,
                 "date": fields.Date.context_today(self),
-                **(
-                    {"destination_account_id": booking.destination_account_id.id}
-                    if booking.destination_account_id
-                    else {}
-                ),
             }
         )
         payment._viva_set_outstanding()
         return self.browse(payment.id)
+
+    @api.model
+    def _viva_values(self, booking):
+        """What the card is asked for, in the fields of a payment."""
+        values = {
+            "payment_type": PAYMENT_TYPE[booking.operation],
+            "partner_type": "customer",
+            "partner_id": booking.partner_id.id,
+            "currency_id": booking.currency_id.id,
+            "company_id": booking.company_id.id,
+            "journal_id": booking.journal_id.id,
+            "payment_method_line_id": booking.payment_method_line_id.id,
+        }
+        if booking.destination_account_id:
+            values["destination_account_id"] = booking.destination_account_id.id
+        return values
 
     def _viva_set_outstanding(self):
         """Also where Odoo's accounting could do without: card money is matched with the bank's payout."""
@@ -80,7 +90,28 @@ class AccountPayment(models.Model):
         """The same payments, to be written by this addon itself."""
         return self.with_context(**{CONTEXT_KEY: MACHINE})
 
+    def _viva_is_as_asked(self, booking):
+        """Whether this is still what a booking has prepared."""
+        self.ensure_one()
+        payment = self.sudo()
+        same = all(
+            (payment[name].id if name.endswith("_id") else payment[name]) == value
+            for name, value in self._viva_values(booking).items()
+        )
+        is_draft = payment.state == "draft" and not payment.move_id
+        return (
+            same
+            and is_draft
+            and not payment.currency_id.compare_amounts(payment.amount, booking.amount)
+        )
+
     # -- guards ----------------------------------------------------------------------------------
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        payments = super().create(vals_list)
+        payments._viva_refuse_posted()
+        return payments
 
     def write(self, vals):
         if not is_machine(self.env):
@@ -88,41 +119,59 @@ class AccountPayment(models.Model):
                 self._viva_refuse_state(vals["state"])
             if _ASKED & vals.keys():
                 self._viva_refuse_change(vals)
-        return super().write(vals)
+        result = super().write(vals)
+        if {"state", "payment_method_line_id", "move_id"} & vals.keys():
+            self._viva_refuse_posted()
+        return result
 
     def _viva_refuse_state(self, state):
         """:raise UserError: the payment would say something else than the card"""
         for payment in self:
-            if state in ("in_process", "paid"):
+            if state in ("in_process", "paid") and payment.state not in ("in_process", "paid"):
                 payment._viva_refuse_posting()
             elif state in ("draft", "canceled", "rejected") and state != payment.state:
                 payment._viva_refuse_undoing()
 
-    def _viva_refuse_posting(self):
-        is_card = self.viva_is_terminal and not self._viva_is_of_pos()
-        if not is_card or self.state in ("in_process", "paid"):
+    def _viva_refuse_posted(self):
+        """Whichever way it came into the books: by this method nothing is paid without a card."""
+        if is_machine(self.env):
             return
-        raise UserError(
-            self.env._(
-                "No card was charged for this payment yet. Press Charge, or choose another payment method."
+        for payment in self:
+            booked = payment.sudo().viva_booking_id.state == "booked"
+            if payment.state in ("in_process", "paid") and not booked:
+                payment._viva_refuse_posting()
+
+    def _viva_refuse_posting(self):
+        if self.viva_is_terminal and not self._viva_is_of_pos():
+            raise UserError(
+                self.env._(
+                    "No card was charged for this payment of %s yet. Press Charge, or choose another payment method.",
+                    self.partner_id.display_name or self.memo or "-",
+                )
             )
-        )
 
     def _viva_is_of_pos(self):
         """Booked by the closing of a session: its card payments are the till's."""
-        return bool(self.pos_session_id or self.pos_payment_method_id)
+        return self.pos_session_id.sudo().state in ("opened", "closing_control")
 
     def _viva_refuse_undoing(self):
-        booking = self.viva_booking_id
+        booking = self.sudo().viva_booking_id
         if booking.state == "running":
             raise UserError(
                 self.env._(
                     "The card is being asked for this payment. Press Show card payment, and cancel it there."
                 )
             )
-        transaction = booking.transaction_id.sudo()
+        transaction = booking.transaction_id
         if transaction and transaction._counts() and transaction.operation in PAYMENT_TYPE:
             raise UserError(self._viva_way_out(transaction))
+
+    def _viva_refuse_reversal(self):
+        """:raise UserError: the entry would be reversed, and the card not"""
+        for payment in self if not is_machine(self.env) else ():
+            transaction = payment.sudo().viva_booking_id.transaction_id
+            if transaction and transaction._counts():
+                raise UserError(payment._viva_way_out(transaction))
 
     def _viva_way_out(self, transaction):
         """How to undo it rightly."""
@@ -139,23 +188,29 @@ class AccountPayment(models.Model):
         )
 
     def _viva_refuse_change(self, vals):
-        for payment in self.filtered("viva_booking_ids"):
-            booking = payment.viva_booking_id
-            if booking.state in ("prepared", "not_done"):
+        for payment in self:
+            booking = payment.sudo().viva_booking_id
+            if booking.state not in ("running", "to_post", "booked"):
                 continue
             for name in _ASKED & vals.keys():
                 old = payment[name].id if name.endswith("_id") else payment[name]
-                if old != vals[name]:
+                if old != (vals[name] or False) and not self._viva_is_free_of_card(booking):
                     raise UserError(
                         self.env._(
                             "The card was asked for this payment: what it was asked for cannot be changed any more."
                         )
                     )
 
+    @api.model
+    def _viva_is_free_of_card(self, booking):
+        """Viva denies what was booked on a person's word: the payment is a person's again."""
+        transaction = booking.transaction_id
+        return booking.state == "booked" and transaction and not transaction._counts()
+
     @api.ondelete(at_uninstall=False)
     def _unlink_except_viva(self):
         for payment in self if not is_machine(self.env) else ():
-            if payment.viva_booking_id.state == "to_post":
+            if payment.sudo().viva_booking_id.state == "to_post":
                 raise UserError(
                     self.env._(
                         "The card was charged for this payment: it is to be posted, not deleted."

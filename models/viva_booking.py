@@ -9,7 +9,7 @@ import uuid
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools.misc import clean_context
+from odoo.tools import SQL, clean_context
 
 from ..drivers import exponent, to_minor
 from .ledger import CONTEXT_KEY, MACHINE, is_machine, own_cursor
@@ -109,6 +109,10 @@ class VivaBooking(models.Model):
     line_ids = fields.One2many("viva.booking.line", "booking_id", readonly=True)
     move_line_ids = fields.Many2many(
         "account.move.line", readonly=True, help="What the payment is reconciled with."
+    )
+    line_count = fields.Integer(readonly=True, help="How many journal items it was asked for.")
+    to_match = fields.Monetary(
+        readonly=True, help="How much of the payment is expected to be matched with them at once."
     )
     hold_reference = fields.Char(readonly=True)
     hold_move_id = fields.Many2one(
@@ -272,7 +276,10 @@ class VivaBooking(models.Model):
         company = company or (payment or journal or terminal).company_id
         if terminal.company_id.root_id != company.root_id:
             raise UserError(self.env._("This terminal belongs to another company."))
-        refusal = self._refusal_of_currency(terminal, currency)
+        account = (parent or terminal).sudo().account_id
+        refusal = self._refusal_of_currency(terminal, currency) or (
+            self._refusal_of_journal(account, journal) if operation in PAYMENT_TYPE else ""
+        )
         if refusal:
             raise UserError(refusal)
         hold = hold or {}
@@ -283,7 +290,7 @@ class VivaBooking(models.Model):
             "company_id": company.id,
             "user_id": self.env.uid,
             "partner_id": partner.id if partner else False,
-            "account_id": (parent or terminal).sudo().account_id.id,
+            "account_id": account.id,
             "terminal_id": terminal.id,
             "via": via,
             "max_installments": max_installments,
@@ -293,6 +300,8 @@ class VivaBooking(models.Model):
             "documents": documents,
             "line_ids": [(0, 0, {"move_id": move.id}) for move in lines.move_id],
             "move_line_ids": [(6, 0, lines.ids)],
+            "line_count": len(lines),
+            "to_match": self._to_match(operation, currency, amount, lines, write_off),
             "hold_reference": hold.get("reference") or False,
             "hold_move_id": hold.get("move_id") or False,
             "undoes_payment_id": undoes.id if undoes else False,
@@ -317,6 +326,37 @@ class VivaBooking(models.Model):
     def _documents_of(self, lines, hold, memo):
         names = lines.move_id.mapped(lambda move: move.name or move.ref or "")
         return ", ".join(filter(None, names)) or hold.get("reference") or memo or False
+
+    @api.model
+    def _to_match(self, operation, currency, amount, lines, write_off):
+        """How much of these items the payment pays at once: a draft invoice is matched when it is posted."""
+        sign = -1 if PAYMENT_TYPE.get(operation) == "outbound" else 1
+        further = sum(line["amount_currency"] for line in write_off or [])
+        asked = abs(sign * amount + further)
+        return currency.round(min(asked, self._residual(lines)))
+
+    @api.model
+    def _residual(self, lines):
+        """What is still open of these items, as far as they are posted; positive."""
+        posted = lines.filtered(lambda line: line.parent_state == "posted")
+        return abs(sum(posted.mapped("amount_residual_currency")))
+
+    @api.model
+    def _refusal_of_journal(self, account, journal):
+        """Why the back office does not book this account's cards in that journal, or an empty string."""
+        if journal and account.journal_id == journal:
+            return ""
+        if not account.journal_id:
+            return self.env._(
+                "Viva account %s has no bank journal yet. Ask an administrator to choose it there.",
+                account.name,
+            )
+        return self.env._(
+            "What terminals of Viva account %(account)s charge is booked in journal %(journal)s. Choose that journal, or "
+            "another terminal.",
+            account=account.name,
+            journal=account.journal_id.display_name,
+        )
 
     @api.model
     def _refusal_of_currency(self, terminal, currency):
@@ -354,10 +394,7 @@ class VivaBooking(models.Model):
         """
         booking = self._of_attempt(attempt)
         self._require(booking.operation)
-        if booking.user_id != self.env.user:
-            raise AccessError(
-                self.env._("%s has prepared this. Ask for the card anew.", booking.user_id.name)
-            )
+        booking._require_own()
         status = None
         if not booking._ledger_id():
             status = self.env["viva.transaction"]._start_booking(booking)
@@ -381,6 +418,7 @@ class VivaBooking(models.Model):
         booking = self._of_attempt(attempt)
         self._require(booking.operation)
         if not booking._ledger_id():
+            booking._require_own()
             self._give_up(booking)
         # Whichever came first counts: it may just have been started.
         transaction_id = booking._ledger_id()
@@ -431,13 +469,28 @@ class VivaBooking(models.Model):
     @api.model
     def _of_attempt(self, attempt):
         """The booking of this attempt, as the user may see it."""
-        domain = [("attempt", "=", attempt), ("company_id", "in", self.env.companies.ids)]
-        found = self.search(domain) if isinstance(attempt, str) else self.browse()
-        if not found:
+        known = isinstance(attempt, str) and self.sudo().search([("attempt", "=", attempt)])
+        if not known or known.company_id not in self.env.user.company_ids:
             raise UserError(
                 self.env._("This card payment is not known to Odoo: nothing was charged.")
             )
+        if known.company_id not in self.env.companies:
+            raise UserError(
+                self.env._(
+                    "This card payment belongs to company %s. Switch to that company to see its result.",
+                    known.company_id.name,
+                )
+            )
+        found = self.browse(known.id)
+        found.check_access("read")
         return found
+
+    def _require_own(self):
+        """:raise AccessError: what somebody else has prepared is his"""
+        if self.user_id != self.env.user:
+            raise AccessError(
+                self.env._("%s has prepared this. Ask for the card anew.", self.user_id.name)
+            )
 
     def _ledger_id(self):
         """The id of what the ledger has of it. What another cursor has just committed counts."""
@@ -455,23 +508,57 @@ class VivaBooking(models.Model):
         :raise Refused: somebody else is charging one of them, or they are paid meanwhile
         """
         self.ensure_one()
+        self._touch()
         for line in self.line_ids:
             other = line._claimed_by_another()
             if other:
                 raise Refused(line._words_of_claim(other), "order_open", other.transaction_id.id)
+        self._refuse_changed()
         self._refuse_paid()
         self.line_ids.write({"is_claim": True})
         self.write({"state": "running"})
         self.env.flush_all()
 
+    def _touch(self):
+        """Whoever has changed these rows since we began to read makes us read again.
+
+        Not only locked but changed: the same holds for those who began to read before us.
+        """
+        moves, payment = self.move_line_ids.move_id, self.payment_id
+        for table, ids in (("account_move", moves.ids), ("account_payment", payment.ids)):
+            if ids:
+                self.env.cr.execute(
+                    SQL(
+                        "UPDATE %s SET write_date = write_date WHERE id IN "
+                        "(SELECT id FROM %s WHERE id IN %s ORDER BY id FOR NO KEY UPDATE)",
+                        SQL.identifier(table),
+                        SQL.identifier(table),
+                        tuple(ids),
+                    ),
+                    log_exceptions=False,
+                )
+        self.env.invalidate_all()
+
+    def _refuse_changed(self):
+        """:raise Refused: what was prepared is not what it was"""
+        payment, lines = self.payment_id, self.move_line_ids
+        is_sound = not self.journal_id or (payment and payment._viva_is_as_asked(self))
+        if self.operation in ("sale", "refund"):
+            is_sound = is_sound and all(line.parent_state == "posted" for line in lines)
+        if lines and self.destination_account_id:
+            is_sound = is_sound and lines.account_id == self.destination_account_id
+        if not is_sound or len(lines) != self.line_count:
+            raise Refused(
+                self.env._(
+                    "The payment or an invoice was changed meanwhile. Nothing was charged. Begin again."
+                ),
+                "changed",
+            )
+
     def _refuse_paid(self):
         """:raise Refused: less is open by now than is asked for"""
-        lines = self.move_line_ids
-        if self.operation not in ("sale", "refund") or not lines:
-            return
-        still_open = lines.filtered(lambda line: line.parent_state != "cancel")
-        residual = abs(sum(still_open.mapped("amount_residual_currency")))
-        if self.currency_id.compare_amounts(self.amount, residual) > 0:
+        residual = self._residual(self.move_line_ids)
+        if self.currency_id.compare_amounts(self.to_match, residual) > 0:
             raise Refused(
                 self.env._(
                     "Of %(documents)s only %(residual)s is still open. Nothing was charged. Begin again.",
@@ -545,6 +632,9 @@ class VivaBooking(models.Model):
             "amount_minor": to_minor(self.amount, self.currency_id.name),
             "max_installments": self.max_installments,
         }
+
+    def _after_booked(self):
+        """For what further follows once it is in the books (see `viva_hold_booking` and the bridges)."""
 
     # -- buttons ---------------------------------------------------------------------------------
 

@@ -42,3 +42,18 @@ class VivaBookingLine(models.Model):
             invoice=self.move_id.display_name,
             terminal=booking.terminal_id.display_name,
         )
+
+    def _words_of_undoing(self):
+        """Why this invoice cannot be changed now, and what to do."""
+        booking, invoice = self.booking_id, self.move_id.display_name
+        if booking.state == "to_post":
+            return self.env._(
+                "%s was paid by card, and that is not in the books yet: post the card payment first.",
+                invoice,
+            )
+        return self.env._(
+            "%(who)s is asking a card for %(invoice)s on terminal %(terminal)s. Wait for the result, or cancel it there.",
+            who=booking.user_id.name,
+            invoice=invoice,
+            terminal=booking.terminal_id.display_name,
+        )

@@ -37,19 +37,31 @@ class VivaBooking(models.Model):
         """Bring the books up to what the ledger says about these bookings. Idempotent; what cannot be posted is a task."""
         for booking_id in ids:
             try:
-                self._in_books(booking_id)
-            except (*_CONFLICTS, errors.QueryCanceled):
-                # Somebody else works on the same entries. The job comes again.
-                _logger.info("viva: booking %s waits for other work", booking_id)
-            except (UserError, AccessError) as error:
-                self._note_obstacle(booking_id, str(error))
+                reason = self._try_in_books(booking_id)
+                if reason:
+                    self._note_obstacle(booking_id, reason)
             except Exception:
-                _logger.exception("viva: booking %s could not be posted", booking_id)
-                self._note_obstacle(
-                    booking_id,
-                    self.env._("Odoo met an unexpected error. Tell your administrator."),
-                )
+                # The others must not wait for it; the job comes again.
+                _logger.exception("viva: booking %s could not be followed", booking_id)
         self.env.invalidate_all()
+
+    @api.model
+    def _try_in_books(self, booking_id):
+        """:return: why it could not be done, for the person; empty: done, or others are at it"""
+        try:
+            self._in_books(booking_id)
+        except (*_CONFLICTS, errors.QueryCanceled):
+            # Somebody else works on the same entries. The job comes again.
+            _logger.info("viva: booking %s waits for other work", booking_id)
+        except AccessError:
+            _logger.info("viva: booking %s: the asker may not post it", booking_id)
+            return self.env._("Who has asked for it may not post payments any more.")
+        except UserError as error:
+            return str(error)
+        except Exception:
+            _logger.exception("viva: booking %s could not be posted", booking_id)
+            return self.env._("Odoo met an unexpected error. Tell your administrator.")
+        return ""
 
     @api.model
     def _in_books(self, booking_id, *, by_hand=False):
@@ -66,7 +78,7 @@ class VivaBooking(models.Model):
                         booking_id
                     )
                     if booking._has_news(by_hand):
-                        booking._as_person(self.env.uid if by_hand else 0)._carry_out(by_hand)
+                        booking._as_person(by_hand and self.env.uid)._carry_out(by_hand)
                         booking.env.flush_all()
                 return
             except _CONFLICTS:
@@ -97,16 +109,24 @@ class VivaBooking(models.Model):
         if not transaction or transaction.state not in FINAL:
             return False
         if self.state == "booked":
-            return False
+            return transaction._counts() and self._is_payment_undone()
         return self.state != "not_done" or transaction._counts()
 
+    def _is_payment_undone(self):
+        """A person has cancelled its payment while Viva denied the charge."""
+        return self.payment_id.state in ("canceled", "rejected")
+
     def _as_person(self, user_id):
-        """The booking in the environment of who has asked for it (or of an accountant), in its company."""
+        """The booking in the environment of who has asked for it (or of an accountant), in its company.
+
+        Where no money has moved nobody's rights are needed: what was prepared is cancelled.
+        """
         user = self.env["res.users"].browse(user_id or self.user_id.id)
         # An invoice of a branch may be paid in the journal of its parent company.
         companies = self.company_id | (self.move_line_ids.company_id & user.company_ids)
         context = {"allowed_company_ids": companies.ids, "lang": user.lang, "tz": user.tz}
-        return api.Environment(self.env.cr, user.id, context)["viva.booking"].browse(self.id)
+        uid = user.id if self.transaction_id._counts() else SUPERUSER_ID
+        return api.Environment(self.env.cr, uid, context)["viva.booking"].browse(self.id)
 
     def _carry_out(self, by_hand):
         """What the ledger's final state means for the books. The row is locked."""
@@ -138,13 +158,17 @@ class VivaBooking(models.Model):
         self._end("not_done", reason)
 
     def _own_payment(self):
-        """Its payment, as long as it is that: not one that a person has made something else, or charged anew."""
+        """Its draft, as long as it is that: not one that a person has made something else, or charged anew.
+
+        A posted payment is never its own: posting it and this booking's state are one database transaction.
+        """
         payment = self.payment_id.exists()
         others = (payment.sudo().viva_booking_ids - self.sudo()).filtered(
             lambda booking: booking.state != "not_done"
         )
         same = (
-            payment.payment_method_line_id == self.payment_method_line_id
+            payment.state in ("draft", "canceled")
+            and payment.payment_method_line_id == self.payment_method_line_id
             and payment.journal_id == self.journal_id
         )
         return payment if same and not others else payment.browse()
@@ -157,19 +181,21 @@ class VivaBooking(models.Model):
             payment.message_post(body=words)
 
     def _post(self, transaction, by_hand):
-        payment = self._own_payment() or self._payment_anew(by_hand)
-        payment = payment.with_context(skip_invoice_sync=True)._viva_machine()
         if self.state == "not_done" and not by_hand:
             self._refuse_after_no(transaction)
+        if self.state == "booked" and not by_hand:
+            raise UserError(
+                self.env._("Its payment was cancelled, and Viva says that the card was charged.")
+            )
+        payment = self._own_payment() or self._payment_anew(by_hand)
+        payment = payment.with_context(skip_invoice_sync=True)._viva_machine()
         if payment.state == "canceled":
             payment.action_draft()
-        if payment.state not in ("draft", "in_process", "paid"):
-            raise UserError(self.env._("Payment %s was rejected.", payment.display_name))
-        if not payment.move_id or payment.state == "draft":
-            self._complete(payment, transaction, by_hand)
-            payment.with_context(skip_sale_auto_invoice_send=True).action_post()
+        self._complete(payment, transaction, by_hand)
+        payment.with_context(skip_sale_auto_invoice_send=True).action_post()
         self._reconcile(payment)
         self._end("booked")
+        self._note_unmatched(payment)
 
     def _refuse_after_no(self, transaction):
         """Charged after all, when everybody believed that it was not: booked only where it still belongs."""
@@ -193,19 +219,25 @@ class VivaBooking(models.Model):
         return payment
 
     def _complete(self, payment, transaction, by_hand):
-        """The payment as the card was charged: its day, its amount, a tip, the write-off."""
-        currency = self.currency_id
+        """The payment as the card was charged: whatever was asked for, its day, a tip, the write-off."""
         tip = transaction.tip_amount
         values = {
+            **payment._viva_values(self),
             "date": self._day(transaction, by_hand),
-            "amount": currency.round(self.amount + tip),
+            "amount": self.currency_id.round(self.amount + tip),
         }
+        changed = {
+            name: value
+            for name, value in values.items()
+            if (payment[name].id if name.endswith("_id") else payment[name]) != value
+        }
+        payment.write(changed)
+        payment._viva_set_outstanding()
         lines = list(self.write_off or [])
         tips = self.account_id.sudo().tip_account_id
         if tip and tips:
             lines.append(self._tip_line(tips, tip))
-        payment.write({name: value for name, value in values.items() if payment[name] != value})
-        if lines and not payment.move_id:
+        if lines:
             payment._generate_journal_entry(write_off_line_vals=lines)
 
     def _tip_line(self, account, tip):
@@ -270,8 +302,47 @@ class VivaBooking(models.Model):
         for invoice in invoices:
             invoice.matched_payment_ids += payment
 
-    def _after_booked(self):
-        """For what further follows (see bridges)."""
+    def _note_unmatched(self, payment):
+        """The money is in the books; less of it than expected was still to be paid: somebody has to know."""
+        lines = payment.move_id.line_ids.filtered(
+            lambda line: line.account_id.account_type in payment._get_valid_payment_account_types()
+        )
+        free = abs(sum(lines.mapped("amount_residual_currency")))
+        matched = self.currency_id.round(abs(sum(lines.mapped("amount_currency"))) - free)
+        if self.currency_id.compare_amounts(matched, self.to_match) >= 0:
+            return
+        amount = self.currency_id.format(self.to_match - matched)
+        if self.operation == "refund":
+            summary = self.env._("Given back by card, and settled otherwise, too")
+            note = self.env._(
+                "%(amount)s of it went back to the card after %(documents)s had been settled otherwise: %(customer)s owes "
+                "it. Charge it anew, or correct the other payment.",
+                amount=amount,
+                documents=self.documents,
+                customer=self.partner_id.display_name,
+            )
+        else:
+            summary = self.env._("Charged, and paid otherwise, too")
+            note = self.env._(
+                "%(amount)s of it was charged after %(documents)s had been paid otherwise: it is a credit of %(customer)s. "
+                "Give it back by card, or match it with another invoice.",
+                amount=amount,
+                documents=self.documents,
+                customer=self.partner_id.display_name,
+            )
+        self._alert(summary, note)
+
+    def _alert(self, summary, note):
+        """A task for the person responsible for the Viva account, once per subject."""
+        booking = self._machine()
+        if booking.activity_ids.filtered(lambda activity: activity.summary == summary):
+            return
+        booking.with_context(mail_activity_quick_update=True).activity_schedule(
+            "mail.mail_activity_data_warning",
+            summary=summary,
+            note=escape(note),
+            user_id=booking.account_id.responsible_id.id,
+        )
 
     # -- what Odoo refuses -----------------------------------------------------------------------
 
@@ -284,8 +355,8 @@ class VivaBooking(models.Model):
                 booking = api.Environment(cr, SUPERUSER_ID, context)["viva.booking"].browse(
                     booking_id
                 )
-                # Another worker may have posted it meanwhile.
-                if booking._has_news(by_hand=False):
+                # Another worker may have posted it meanwhile; and without money there is nothing to post.
+                if booking._has_news(by_hand=False) and booking.transaction_id._counts():
                     booking._file_task(reason)
                     booking._tell()
         except _CONFLICTS:
@@ -294,21 +365,14 @@ class VivaBooking(models.Model):
     def _file_task(self, reason):
         booking = self._machine()
         booking.with_context(tracking_disable=True).write({"state": "to_post", "reason": reason})
-        summary = self.env._("Card payment to be posted")
-        if booking.activity_ids.filtered(lambda activity: activity.summary == summary):
-            return
-        booking.with_context(mail_activity_quick_update=True).activity_schedule(
-            "mail.mail_activity_data_warning",
-            summary=summary,
-            note=escape(
-                self.env._(
-                    "%(what)s (%(amount)s): the money has moved, but it is not in the books. %(reason)s Then press Post.",
-                    what=booking.display_name,
-                    amount=booking.currency_id.format(booking.amount),
-                    reason=reason,
-                )
+        booking._alert(
+            self.env._("Card payment to be posted"),
+            self.env._(
+                "%(what)s (%(amount)s): the money has moved, but it is not in the books. %(reason)s Then press Post.",
+                what=booking.display_name,
+                amount=booking.currency_id.format(booking.amount),
+                reason=reason,
             ),
-            user_id=booking.account_id.responsible_id.id,
         )
 
     def action_post(self):
@@ -334,12 +398,14 @@ class VivaBooking(models.Model):
     def _cron_follow(self):
         """For the scheduled job: what no browser waits for any more, and what was forgotten."""
         running = self.search([("state", "=", "running")])
-        self._follow(running.ids + self._charged_after_all().ids)
+        self._follow((running | self._charged_after_all()).ids)
         limit = fields.Datetime.now() - FORGOTTEN_AFTER
-        for booking in self.search(
-            [("state", "=", "prepared"), ("create_date", "<", limit)], limit=100
-        ):
-            self._give_up(booking)
+        forgotten = [("state", "=", "prepared"), ("create_date", "<", limit)]
+        for booking in self.search(forgotten, limit=100):
+            try:
+                self._give_up(booking)
+            except Exception:
+                _logger.exception("viva: booking %s could not be given up", booking.id)
             self._follow(booking.ids)
 
     @api.model
@@ -360,9 +426,13 @@ class VivaBooking(models.Model):
             .sudo()
             .search([("booking_id.state", "=", "to_post"), ("state", "in", FINAL_NO)])
         )
-        return (late | gone).booking_id.filtered(
+        found = (late | gone).booking_id.filtered(
             lambda booking: booking.transaction_id._counts() == (booking.state == "not_done")
         )
+        undone = self.search(
+            [("state", "=", "booked"), ("payment_id.state", "in", ("canceled", "rejected"))]
+        )
+        return found | undone.filtered(lambda booking: booking.transaction_id._counts())
 
     def _tell(self):
         """Ping the dialog: a hint without content."""

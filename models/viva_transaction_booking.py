@@ -134,13 +134,17 @@ class VivaTransaction(models.Model):
             self._refuse_parent(booking, parent)
         if booking.state != "prepared":
             raise Refused(self.env._("This was ended already. Ask for the card anew."), "ended")
-        payment = booking.payment_id
-        if booking.journal_id and (not payment or payment.state != "draft"):
+        account = booking.account_id
+        refusal = booking._refusal_of_journal(account, booking.journal_id)
+        if booking.journal_id and refusal:
+            raise Refused(refusal, "journal")
+        if booking.terminal_id.account_id != account:
             raise Refused(
                 self.env._(
-                    "The payment that was prepared does not exist as a draft any more. Nothing was charged. Begin again."
+                    "Terminal %s belongs to another Viva account by now. Nothing was charged. Begin again.",
+                    booking.terminal_id.display_name,
                 ),
-                "payment",
+                "terminal",
             )
         currency = booking.currency_id
         if currency.name not in VIVA_CURRENCIES:
@@ -156,15 +160,9 @@ class VivaTransaction(models.Model):
         if refusal:
             raise Refused(refusal, "currency")
         minor = to_minor(booking.amount, currency.name)
-        changed = payment and (
-            currency.compare_amounts(payment.amount, booking.amount)
-            or payment.currency_id != currency
-            or payment.partner_id != booking.partner_id
-            or not booking._own_payment()
-        )
-        if changed or float(to_major(minor, currency.name)) != booking.amount:
+        if float(to_major(minor, currency.name)) != booking.amount:
             raise Refused(
-                self.env._("The payment was changed meanwhile. Nothing was charged. Begin again."),
+                self.env._("Odoo rounds this amount. Nothing was charged. Correct the amount."),
                 "amount",
             )
 

@@ -85,6 +85,7 @@ class BookingCase(VivaCase):
 
     def start_booking(self, booking, *, by=None):
         """Start it as the dialog does; the Status."""
+        self.env.flush_all()  # it is another request
         bookings = self.env["viva.booking"].with_user(by or booking.user_id)
         status = bookings.start(booking.attempt)
         self.env.invalidate_all()
@@ -303,7 +304,7 @@ class TestBooking(BookingCase):
         booking.payment_id.with_user(self.biller).amount = 1
         self.env.flush_all()
         status = self.start_booking(booking)
-        self.assertEqual((status["state"], status["reason"]), ("refused", "amount"))
+        self.assertEqual((status["state"], status["reason"]), ("refused", "changed"))
 
     def test_forgotten(self):
         booking = self.prepare(invoices=self.make_invoice(100))
