@@ -30,10 +30,16 @@ class AccountPayment(models.Model):
 
     viva_booking_ids = fields.One2many("viva.booking", "payment_id", "Card payments", readonly=True)
     viva_booking_id = fields.Many2one(
-        "viva.booking", compute="_compute_viva_booking_id", string="Card booking"
+        "viva.booking",
+        compute="_compute_viva_booking_id",
+        compute_sudo=True,
+        string="Card booking",
     )
     viva_transaction_id = fields.Many2one(
-        "viva.transaction", compute="_compute_viva_booking_id", string="Card payment"
+        "viva.transaction",
+        compute="_compute_viva_booking_id",
+        compute_sudo=True,
+        string="Card payment",
     )
     viva_is_terminal = fields.Boolean(compute="_compute_viva_is_terminal")
 

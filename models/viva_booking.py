@@ -33,7 +33,7 @@ NEEDS_PARENT = ("capture", "refund", "void", "release")
 
 class VivaBooking(models.Model):
     _name = "viva.booking"
-    _description = "Viva Booking"
+    _description = "Card Payment Booking"
     _inherit = ["mail.thread", "mail.activity.mixin"]
     _order = "id desc"
     _check_company_auto = True
@@ -315,7 +315,7 @@ class VivaBooking(models.Model):
                 "memo": memo,
                 "write_off": write_off or False,
             }
-        booking = self._machine().create(values)
+        booking = self._machine().with_context(mail_create_nolog=True).create(values)
         if operation in PAYMENT_TYPE:
             payment = payment or self.env["account.payment"]._viva_draft(booking)
             payment._viva_set_outstanding()

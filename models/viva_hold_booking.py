@@ -161,6 +161,9 @@ class VivaBooking(models.Model):
     @api.model
     def _prepare(self, operation, *, parent=None, **options):
         if operation in ("capture", "release"):
+            self._require(operation)
+            if not parent or not parent.hold_id:
+                raise UserError(self.env._("Only a hold can be captured or released."))
             obstacle = parent.hold_id._obstacle_in_office()
             if obstacle:
                 raise UserError(obstacle)
