@@ -297,6 +297,22 @@ class TestBookingHold(BookingHoldCase):
         with self.assertRaises(UserError):
             wizard.action_capture()
 
+    def test_hold_of_a_customer_pays_nobody_else(self):
+        """The customer is fixed on the form; whoever calls the server with another one is refused."""
+        hold = self.hold_for(self.customer, amount=80, reference="Rental 7")
+        nikos = self.env["res.partner"].create({"name": "Nikos"})
+        invoice = self.make_invoice(50, partner=nikos)
+        wizard = self.dialog(hold, "action_capture", self.accountant)
+        wizard.write({"partner_id": nikos.id, "move_ids": invoice.ids, "amount": 50})
+        self.assertIn(self.customer.name, wizard.obstacle)
+        with self.assertRaisesRegex(UserError, "on hold for Maria"):
+            wizard.action_capture()
+        office = self.env["res.partner"].create(
+            {"name": "Maria at work", "parent_id": self.customer.id, "type": "invoice"}
+        )
+        wizard.write({"partner_id": office.id, "move_ids": False, "amount": 50})
+        self.assertFalse(wizard.obstacle, "one's own address is no other customer")
+
     def test_unknown_capture_is_found_and_booked_once(self):
         invoice = self.make_invoice(120)
         hold = self.hold_for(invoice)

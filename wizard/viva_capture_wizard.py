@@ -206,8 +206,19 @@ class VivaCaptureWizard(models.TransientModel):
         """Why it cannot be captured, and what to do; empty: it can."""
         return (
             self.hold_id._obstacle_in_office()
+            or self._obstacle_of_customer()
             or self._obstacle_of_place()
             or self._obstacle_of_amount()
+        )
+
+    def _obstacle_of_customer(self):
+        """What one customer's card holds pays nobody else's invoices."""
+        holder = self.hold_id.partner_id
+        if not holder or self.partner_id.commercial_partner_id == holder.commercial_partner_id:
+            return ""
+        return self.env._(
+            "This money is on hold for %s: choose that customer. Others are charged anew.",
+            holder.display_name,
         )
 
     def _obstacle_of_place(self):
