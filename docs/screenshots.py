@@ -15,6 +15,7 @@ from lib.common import log_dir, say
 from lib.environment import Environment, prepare
 from lib.rpc import Client
 from lib.server import HOST, Gateway, Odoo, Simulator, free_port, port_is_taken
+from screenshots_office import TIMEZONE, bill, dashboard, keep_books
 
 FOLDER = Path(__file__).parent / "img"
 LARGEST = 150_000  # bytes
@@ -23,7 +24,6 @@ DESK, SMALL, PHONE = (1180, 760), (1024, 600), (390, 844)
 PATIENCE_MS = 90_000  # the first page has Odoo build its bundles
 CARD = "Card (Viva.com)"
 DEAR = "Bicycle rental deposit"
-TIMEZONE = "Europe/Athens"
 TERRACE, KITCHEN = "16000030", "16000040"  # by the Local Terminal API, by TCP/IP
 STRANGER = "16000031"  # a terminal in the shop's network of which Odoo knows nothing
 HANDHELD = {
@@ -524,7 +524,7 @@ def administer(album: Album, shop: Shop, browser: Browser) -> None:
     admin = shop.odoo.client("admin")
     found = "search", [("name", "=", "Viva (simulator)")]
     (account,) = admin.call("viva.account", *found)
-    page = shop.login(browser, "admin", (1280, 1850))
+    page = shop.login(browser, "admin", (1280, 2250))
     page.goto(f"{shop.url}/odoo/viva-accounts/{account}")
     page.locator(".o_form_view .o_field_widget").first.wait_for()
     page.locator(".oe_title input, .oe_title span").first.wait_for()
@@ -606,9 +606,12 @@ def main(browser: str, *wanted: str) -> int:
         )
         try:
             connect(album, shop, chromium)
+            bill(album, shop, chromium)
+            keep_books(album, shop, chromium)
             sell(album, shop, chromium)
             administer(album, shop, chromium)
             manage(album, shop, chromium)
+            dashboard(album, shop, chromium)
         except Exception:
             _show_trouble(chromium)
             raise
