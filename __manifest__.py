@@ -1,6 +1,6 @@
 {
     "name": "Viva.com Payments",
-    "summary": "Card payments on Viva.com terminals, from the Point of Sale, on a ledger that loses nothing",
+    "summary": "Card payments on Viva.com terminals, from the Point of Sale and from invoices, on a ledger that loses nothing",
     "version": "19.0.1.0.0",
     "category": "Sales/Point of Sale",
     "license": "LGPL-3",
