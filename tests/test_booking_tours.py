@@ -6,6 +6,7 @@ from odoo.tests import tagged
 from odoo.tests.common import ChromeBrowser
 
 from .test_booking import BookingCase
+from .test_booking_refund import RefundCase
 
 
 @tagged("post_install", "-at_install")
@@ -113,3 +114,53 @@ class TestBookingTours(BookingCase, AccountTestInvoicingHttpCommon):
 
     def prepared(self):
         return self.prepare(invoices=self.invoice)
+
+
+@tagged("post_install", "-at_install")
+class TestRefundTours(RefundCase, AccountTestInvoicingHttpCommon):
+    """An accountant gives money back in a browser, and ends a doubt."""
+
+    def setUp(self):
+        super().setUp()
+        self.session = None  # the browser's session, not a till's
+
+    def run_tour(self, name, record, **cookies):
+        action = {
+            "account.move": "account.action_move_out_refund_type",
+            "account.payment": "account.action_account_payments",
+        }[record._name]
+        cookies["viva_simulator"] = str(urlsplit(self.simulator.url).port)
+        self.env.flush_all()
+        url = f"/odoo/action-{action}/{record.id}"
+        self.start_tour(url, name, login="viva_accountant", cookies=cookies)
+        self.env.invalidate_all()
+        self.assertEqual(self.violations(), [])
+
+    def test_payment(self):
+        invoice, sale = self.paid_invoice(100)
+        self.run_tour("viva_refund_of_payment", sale.payment_id)
+        refund = self.env["viva.booking"].search([("operation", "=", "refund")])
+        self.assertEqual((refund.state, invoice.amount_residual), ("booked", 100))
+        self.assert_outgoing(refund.payment_id, 100)
+        self.assertEqual(refund.payment_id.create_uid, self.accountant)
+        self.assert_back(10000)
+
+    def test_credit_note(self):
+        invoice, _sale = self.paid_invoice(100)
+        credit_note = self.credit(invoice)
+        self.run_tour("viva_refund_of_credit_note", credit_note)
+        refund = self.env["viva.booking"].search([("operation", "=", "refund")])
+        self.assertEqual((refund.state, credit_note.amount_residual), ("booked", 0))
+        self.assert_outgoing(refund.payment_id, 100)
+        self.assert_back(10000)
+
+    def test_doubt_is_ended_from_the_dialog(self):
+        """Unknown: the live dialog leads to the card payment, where the accountant decides."""
+        invoice = self.make_invoice(100)
+        sale = self.prepare(invoices=invoice)
+        self.start_booking(sale)
+        self.amend(sale.attempt, state="unknown", reason="no_answer")
+        self.simulator.control("POST", "faults", {"session_status": [503] * 50})
+        self.run_tour("viva_refund_decided", sale.payment_id, viva_attempt=sale.attempt)
+        self.assertEqual((sale.state, invoice.amount_residual), ("booked", 0))
+        self.assertEqual(sale.transaction_id.forced_by, self.accountant)
