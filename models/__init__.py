@@ -5,6 +5,7 @@ from . import (
     account_move_guard,
     account_move_hold,
     account_payment,
+    account_payment_default,
     account_payment_duplicates,
     account_payment_form,
     account_payment_links,

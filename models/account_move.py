@@ -34,13 +34,15 @@ class AccountMove(models.Model):
             | Domain("order_uuid", "in", uuids)
         )._family()
 
+    def _viva_claims(self):
+        """Of these invoices, what a card is being asked for or has paid without being booked; in superuser mode."""
+        lines = self.env["viva.booking.line"].sudo()
+        return lines.search([("move_id", "in", self._origin.ids), ("is_claim", "=", True)])
+
     def _viva_claim(self):
         """The booking that asks a card for this invoice at the moment, or waits for the accountant; in superuser mode."""
         self.ensure_one()
-        line = self.env["viva.booking.line"].sudo()
-        return line.search(
-            [("move_id", "=", self._origin.id), ("is_claim", "=", True)], limit=1
-        ).booking_id
+        return self._viva_claims().booking_id
 
     def _compute_viva_notice(self):
         for move in self:

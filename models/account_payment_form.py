@@ -17,14 +17,19 @@ class AccountPayment(models.Model):
     )
     viva_booking_state = fields.Char(compute="_compute_viva_message")
     viva_can_charge = fields.Boolean(compute="_compute_viva_message")
+    viva_needs_card = fields.Boolean(
+        compute="_compute_viva_message", help="A card has to be charged for it; not one of the till."
+    )
 
     @api.depends("state", "payment_type", "partner_type", "payment_method_line_id")
+    @api.depends("pos_session_id", "pos_payment_method_id")
     @api.depends("viva_booking_ids.state", "viva_booking_ids.reason")
     @api.depends_context("lang")
     def _compute_viva_message(self):
         for payment in self:
             booking = payment.viva_booking_id
-            is_draft = payment.state == "draft" and payment.viva_is_terminal
+            payment.viva_needs_card = payment.viva_is_terminal and not payment._viva_is_of_pos()
+            is_draft = payment.state == "draft" and payment.viva_needs_card
             payment.viva_booking_state = booking.state
             payment.viva_can_charge = bool(
                 is_draft

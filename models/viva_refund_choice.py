@@ -70,13 +70,18 @@ class VivaRefundChoice(models.AbstractModel):
         return self._viva_refund_obstacle_at_terminal(parent, amount)
 
     def _viva_refund_obstacle_at_terminal(self, parent, amount):
-        terminal = self.viva_refund_terminal_id.sudo()
+        terminal = self.viva_refund_terminal_id._origin.sudo()
         if not terminal:
             return self.env._("Choose the terminal.")
         if terminal.account_id != parent.account_id:
             return self.env._(
                 "The original payment was made with another Viva account. Choose one of its terminals: %s.",
                 parent.terminal_id.display_name,
+            )
+        if terminal.id not in self.viva_refund_terminal_ids._origin.ids:
+            return self.env._(
+                "Terminal %s cannot be used for this. Choose one that is offered.",
+                terminal.display_name,
             )
         refusal = terminal._refusal()
         if refusal:

@@ -19,6 +19,7 @@ from . import (
     test_gateway_terminal,
     test_give_back,
     test_histories,
+    test_hold_tours,
     test_holds,
     test_hostile,
     test_hostile_money,

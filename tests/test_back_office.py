@@ -387,6 +387,12 @@ class TestHold(BackOfficeCase):
     def test_capture_needs_an_order(self):
         wizard = self.dialog(self.hold(), self.manager, "capture")
         self.assertIn("at the till", wizard.obstacle)
+        self.assertNotIn("accountant", wizard.obstacle)
+        # Where the back office books as well, there is another way.
+        self.account.journal_id = self.company_data["default_journal_bank"]
+        self.env.flush_all()
+        wizard = self.dialog(self.hold(), self.manager, "capture")
+        self.assertIn("For an invoice an accountant captures it", wizard.obstacle)
 
     def test_release_both_ways(self):
         for way in ("terminal", "api"):

@@ -139,10 +139,70 @@ class TestBookingHold(BookingHoldCase):
         invoice = self.make_invoice(50, currency_id=dollar.id)
         wizard = self.dialog(invoice, "action_viva_hold", self.biller)
         self.assertIn("USD", wizard.obstacle)
+        self.assertIn("from the customer", wizard.obstacle)
         with self.assertRaisesRegex(UserError, "USD"):
             wizard.action_hold()
 
+    def foreign_terminal(self):
+        """The second terminal is that of another Viva account, which is booked nowhere."""
+        other = self.account.copy(
+            {
+                "name": "Other Viva",
+                "client_id": "sim-client.apps.vivapayments.com",
+                "client_secret": "sim-secret",
+            }
+        )
+        self.terminal_2.account_id = other
+        self.env.flush_all()
+        return self.terminal_2
+
+    def test_hold_on_a_terminal_that_is_not_offered(self):
+        foreign = self.foreign_terminal()
+        wizard = self.dialog(
+            self.customer, "action_viva_hold", self.biller, amount=1, reference="x"
+        )
+        wizard.terminal_id = foreign
+        with self.assertRaisesRegex(UserError, self.terminal.name):
+            wizard.action_hold()
+        self.assertFalse(self.env["viva.booking"].search([]))
+
     # -- capture ---------------------------------------------------------------------------------
+
+    def test_capture_on_a_terminal_that_is_not_offered(self):
+        hold = self.hold_for(self.make_invoice(120))
+        wizard = self.dialog(hold, "action_capture", self.accountant)
+        wizard.terminal_id = self.foreign_terminal()
+        with self.assertRaisesRegex(UserError, "cannot capture this hold"):
+            wizard.action_capture()
+
+    def test_capture_in_a_branch(self):
+        """The invoice of a branch, paid by a hold that its parent company's account has made."""
+        self.company.sudo().write({"child_ids": [Command.create({"name": "Branch"})]})
+        branch = self.company.child_ids
+        self.env.cr.precommit.run()
+        self.env.user.company_ids |= branch
+        self.accountant.company_ids |= branch
+        hold = self.hold_for(self.customer, amount=120, reference="Rental 7")
+        invoice = self.make_invoice(120, company_id=branch.id)
+        self.assertEqual(invoice.company_id, branch)
+        booking = self.capture(hold, move_ids=invoice)
+        payment = booking.payment_id
+        self.assertEqual((booking.state, hold.state), ("booked", "captured"), booking.reason)
+        self.assertEqual((booking.company_id, payment.company_id), (branch, branch))
+        self.assertEqual(payment.move_id.company_id, branch)
+        self.assert_paid_by(invoice, payment, 120)
+        self.assertEqual(self.moved(), [12000])
+
+    def test_account_takes_another_currency_by_now(self):
+        hold = self.hold_for(self.customer, amount=80, reference="Rental 7")
+        dollar = self.env.ref("base.USD")
+        dollar.active = True
+        self.env.cr.execute("UPDATE viva_account SET currency_id = %s", (dollar.id,))
+        self.env.invalidate_all()
+        wizard = self.dialog(hold, "action_capture", self.accountant)
+        self.assertIn("takes USD by now", wizard.obstacle)
+        with self.assertRaises(UserError):
+            wizard.action_capture()
 
     def test_capture_pays_the_posted_invoice(self):
         invoice = self.make_invoice(120)

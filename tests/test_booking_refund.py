@@ -172,6 +172,35 @@ class TestRefundOfCreditNote(RefundCase):
         self.assertIn("100.00", name)
         self.assertEqual(wizard.viva_original_left, 100)
 
+    def test_not_paid_out_otherwise_while_the_card_is_asked(self):
+        invoice, _sale = self.paid_invoice(100)
+        credit_note = self.credit(invoice)
+        booking = self.booking_of(self.register(credit_note).action_create_payments())
+        self.start_booking(booking)
+        self.assertEqual(booking.state, "running")
+        manual = self.journal.outbound_payment_method_line_ids.filtered(
+            lambda line: line.code == "manual"
+        )
+        other = self.register(credit_note, by=self.accountant_2, payment_method_line_id=manual.id)
+        self.assertIn(f"{self.accountant.name} is giving {credit_note.name} back", other.viva_claim)
+        for wizard in (other, self.register(credit_note, by=self.accountant_2)):
+            with self.assertRaisesRegex(UserError, "Show and cancel it there"):
+                wizard.action_create_payments()
+        self.check_booking(booking, "approved")
+        self.assertEqual((booking.state, credit_note.amount_residual), ("booked", 0))
+        self.assert_back(10000)
+
+    def test_terminal_that_is_not_offered(self):
+        invoice, sale = self.paid_invoice(100)
+        self.terminal_2.active = False
+        self.env.flush_all()
+        terminal = {"viva_refund_terminal_id": self.terminal_2.id}
+        with self.assertRaisesRegex(UserError, "Choose one that is offered"):
+            self.wizard_of(sale, **terminal).action_confirm()
+        with self.assertRaisesRegex(UserError, "Choose one that is offered"):
+            self.register(self.credit(invoice), **terminal).action_create_payments()
+        self.assert_back()
+
     def test_part_before_clearing(self):
         """On the terminal only the whole payment goes back today; Viva's API does a part."""
         invoice, sale = self.paid_invoice(100)

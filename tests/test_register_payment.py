@@ -204,6 +204,75 @@ class TestRegister(RegisterCase):
         self.assertEqual(self.charged(), [10000])
         self.assertEqual(invoice.payment_state, "paid")
 
+    def by_other_means(self, invoices, **values):
+        manual = self.journal.inbound_payment_method_line_ids.filtered(lambda m: m.code == "manual")
+        return self.wizard(invoices, by=self.biller_2, payment_method_line_id=manual.id, **values)
+
+    def test_not_paid_otherwise_while_the_card_is_asked(self):
+        invoice = self.make_invoice(100)
+        self.assertFalse(self.by_other_means(invoice).viva_claim)
+        booking = self.press(self.wizard(invoice))
+        # Only prepared: nobody is kept from anything.
+        self.assertFalse(self.by_other_means(invoice).viva_claim)
+        self.start_booking(booking)
+        invoices = invoice | self.make_invoice(50)
+        for values in ({}, {"group_payment": True}):
+            wizard = self.by_other_means(invoices, **values)
+            self.assertIn(
+                f"{self.biller.name} is asking a card for {invoice.name}", wizard.viva_claim
+            )
+            for call in (wizard.action_create_payments, wizard._create_payments):
+                with self.assertRaisesRegex(UserError, "Show and cancel it there"):
+                    call()
+        self.assertEqual(invoice.amount_residual, 100)
+        self.simulator.act("tap")
+        self.check_booking(booking, "approved")
+        self.assert_paid_by(booking.payment_id, invoice)
+        self.assertEqual(len(invoice.matched_payment_ids), 1)
+
+    def test_paid_otherwise_after_it_was_declined(self):
+        invoice = self.make_invoice(100)
+        self.finish(self.press(self.wizard(invoice)), action="decline")
+        wizard = self.by_other_means(invoice)
+        self.assertFalse(wizard.viva_claim)
+        wizard.action_create_payments()
+        self.assertEqual((invoice.payment_state, self.charged()), ("paid", []))
+
+    def test_not_paid_otherwise_while_it_waits_to_be_posted(self):
+        invoice = self.make_invoice(100)
+        booking = self.press(self.wizard(invoice))
+        self.start_booking(booking)
+        self.session.action_pos_session_closing_control()
+        self.company.sudo().fiscalyear_lock_date = fields.Date.context_today(invoice)
+        self.simulator.act("tap")
+        self.check_booking(booking, "approved")
+        self.assertEqual(booking.state, "to_post")
+        wizard = self.by_other_means(invoice)
+        self.assertIn("not in the books yet", wizard.viva_claim)
+        with self.assertRaisesRegex(UserError, "an accountant has to post it"):
+            wizard.action_create_payments()
+        self.assertEqual(invoice.amount_residual, 100)
+
+    def test_gateway_that_is_away(self):
+        gateway = self.env["viva.gateway"].create({"name": "Shop", "company_id": self.company.id})
+        self.terminal.write(
+            {
+                "protocol": "tcp",
+                "model_id": self.env.ref("viva_payments.terminal_model_s900").id,
+                "gateway_id": gateway.id,
+                "lan_host": "192.168.1.20",
+                "lan_port": 8080,
+            }
+        )
+        wizard = self.wizard(self.make_invoice(100))
+        self.assertIn("Gateway Shop is not paired", wizard.viva_warning)
+        self.assertIn("Gateway Shop is not paired", self.refused(wizard))
+        gateway.state = "paired"
+        self.assertIn("not connected", self.wizard(self.make_invoice(100)).viva_warning)
+        self.assertFalse(
+            self.wizard(self.make_invoice(100), viva_terminal_id=self.terminal_2.id).viva_warning
+        )
+
     def test_paid_meanwhile_is_not_charged(self):
         invoice = self.make_invoice(100)
         wizard = self.wizard(invoice)
@@ -329,6 +398,23 @@ class TestRegisterRefused(RegisterCase):
     def test_no_terminal(self):
         (self.terminal | self.terminal_2).active = False
         self.assertIn("no terminal", self.refused(self.wizard(self.make_invoice(10))))
+
+    def test_terminal_that_is_not_offered(self):
+        """Money of another Viva account would be booked in this one's bank."""
+        other = self.account.copy(
+            {
+                "name": "Other Viva",
+                "client_id": "sim-client.apps.vivapayments.com",
+                "client_secret": "sim-secret",
+            }
+        )
+        self.terminal_2.account_id = other
+        self.env.flush_all()
+        wizard = self.wizard(self.make_invoice(100), viva_terminal_id=self.terminal_2.id)
+        self.assertIn("is not booked in journal", wizard.viva_obstacle)
+        words = self.refused(wizard)
+        self.assertIn(self.terminal_2.name, words)
+        self.assertIn(self.terminal.name, words)
 
     def test_nothing_is_posted_by_other_ways(self):
         """From a list, in code, one payment per invoice: never without a card."""
@@ -783,3 +869,107 @@ class TestChargeByHand(RegisterCase):
         with self.assertRaisesRegex(UserError, "vendor"):
             vendor.action_viva_charge()
         self.assertFalse(self.simulator.charges())
+
+    def test_somebody_else_charges_its_invoice(self):
+        """Declined once; before it is tried again from the payment, a colleague charges the invoice."""
+        invoice = self.make_invoice(100)
+        first = self.press(self.wizard(invoice))
+        self.finish(first, action="decline")
+        payment = first.payment_id.with_user(self.biller)
+        payment.action_draft()
+        other = self.wizard(invoice, by=self.biller_2, viva_terminal_id=self.terminal_2.id)
+        self.start_booking(self.press(other))
+        wizard = self.open_wizard(payment)
+        self.assertIn(self.biller_2.name, wizard.viva_warning)
+        with self.assertRaisesRegex(UserError, re.escape(self.biller_2.name)):
+            wizard.action_charge()
+
+    def test_terminal_that_is_not_offered(self):
+        wizard = self.open_wizard(self.advance())
+        self.terminal_2.account_id = self.account.copy({"name": "Other Viva"})
+        self.env.flush_all()
+        self.env.invalidate_all()
+        wizard.viva_terminal_id = self.terminal_2
+        self.assertIn("is not booked in journal", wizard.viva_obstacle)
+        with self.assertRaises(UserError):
+            wizard.action_charge()
+
+    def test_other_currency(self):
+        dollar = self.env.ref("base.USD")
+        dollar.active = True
+        wizard = self.open_wizard(self.advance(currency_id=dollar.id))
+        self.assertIn("this payment is in USD", wizard.viva_obstacle)
+        self.assertNotIn("invoice", wizard.viva_obstacle)
+
+
+class TestNeverByItself(RegisterCase):
+    """The method is the first of the journal: whatever makes a payment without choosing one does not get it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.line_in.sequence = cls.line_out.sequence = 0
+        cls.others = cls.journal.inbound_payment_method_line_ids - cls.line_in
+        cls.env.flush_all()
+        cls.env.invalidate_all()
+
+    def close(self):
+        """A session with one sale by card; the payment that its closing has made."""
+        order, request = self.sell(1999)
+        order.partner_id = self.customer
+        self.validate(order, request)
+        self.session.action_pos_session_closing_control()
+        self.assertEqual(self.session.state, "closed")
+        payment = self.env["account.payment"].search([("pos_session_id", "=", self.session.id)])
+        self.assertIn(payment.state, ("in_process", "paid"))
+        return payment
+
+    def test_closing(self):
+        self.assertEqual(self.close().payment_method_line_id.code, "manual")
+
+    def test_closing_of_single_payments(self):
+        self.split()
+        self.assertEqual(self.close().payment_method_line_id.code, "manual")
+
+    def split(self):
+        self.env.cr.execute(
+            "UPDATE pos_payment_method SET split_transactions = true WHERE id = %s",
+            (self.method.id,),
+        )
+        self.env.invalidate_all()
+
+    def test_closing_where_there_is_nothing_else(self):
+        """It is booked all the same, and never charged again when it is reset."""
+        self.others.unlink()
+        self.split()
+        payment = self.close().with_user(self.accountant)
+        self.assertEqual(payment.payment_method_line_id, self.line_in)
+        payment.action_draft()
+        self.env.flush_all()
+        self.assertFalse(payment.viva_can_charge)
+        self.assertFalse(payment.viva_needs_card)
+        self.assertFalse(payment.viva_message)
+        with self.assertRaises(UserError):
+            payment.action_viva_charge()
+        wizards = self.env["viva.charge.wizard"].with_user(self.accountant)
+        with self.assertRaises(UserError):
+            wizards.create({"payment_id": payment.id}).action_charge()
+        payment.action_post()
+        self.assertIn(payment.state, ("in_process", "paid"))
+        self.assertEqual(len(self.simulator.charges()), 1)
+
+    def test_new_payment(self):
+        payments = self.env["account.payment"].with_user(self.biller)
+        values = {"partner_id": self.customer.id, "amount": 10, "journal_id": self.journal.id}
+        payment = payments.create(values)
+        self.assertEqual(payment.payment_method_line_id.code, "manual")
+        form = Form(payments)
+        form.journal_id = self.journal
+        self.assertEqual(form.payment_method_line_id.code, "manual")
+        form.payment_method_line_id = self.line_in
+        form.partner_id = self.customer
+        form.amount = 10
+        # What was chosen stays.
+        self.assertEqual(form.save().payment_method_line_id, self.line_in)
+        self.customer.property_inbound_payment_method_line_id = self.line_in
+        self.assertEqual(payments.create(values).payment_method_line_id, self.line_in)

@@ -13,6 +13,7 @@ class AccountPaymentRegister(models.TransientModel):
     _inherit = ["account.payment.register", "viva.charge.mixin"]
 
     viva_is_charge = fields.Boolean(compute="_compute_viva_is_charge")
+    viva_claim = fields.Text(compute="_compute_viva_claim")
 
     @api.depends("payment_type", "payment_method_line_id")
     def _compute_viva_is_charge(self):
@@ -20,6 +21,11 @@ class AccountPaymentRegister(models.TransientModel):
             wizard.viva_is_charge = (
                 wizard.payment_type == "inbound" and wizard.payment_method_line_id.code == VIVA
             )
+
+    @api.depends("line_ids")
+    def _compute_viva_claim(self):
+        for wizard in self:
+            wizard.viva_claim = self._viva_words_of_claim(wizard.line_ids.move_id)
 
     @api.model
     def _viva_rests_on(self):
@@ -36,6 +42,9 @@ class AccountPaymentRegister(models.TransientModel):
 
     def _viva_money(self):
         return self.currency_id, self.amount
+
+    def _viva_moves(self):
+        return self.line_ids.move_id
 
     @api.onchange("payment_method_line_id")
     def _onchange_viva(self):
@@ -100,20 +109,6 @@ class AccountPaymentRegister(models.TransientModel):
             )
         return obstacle
 
-    def _viva_find_warning(self):
-        return self._viva_claimed() or super()._viva_find_warning()
-
-    def _viva_claimed(self):
-        """Who is charging one of these invoices already."""
-        claims = self.env["viva.booking.line"].sudo()
-        found = claims.search(
-            [("move_id", "in", self.line_ids.move_id.ids), ("is_claim", "=", True)], limit=1
-        )
-        booking = found.booking_id
-        if not booking or booking == self.viva_booking_id.sudo():
-            return ""
-        return found._words_of_claim(booking)
-
     def _viva_is_same(self, booking):
         return (
             super()._viva_is_same(booking)
@@ -138,7 +133,42 @@ class AccountPaymentRegister(models.TransientModel):
                     "and then Charge, or choose another payment method."
                 )
             )
+        lines = self.env["account.move.line"].union(
+            *(values["to_reconcile"] for values in to_process)
+        )
+        if claim := self._viva_words_of_claim(lines.move_id):
+            raise UserError(self.env._("Nothing was registered. %s", claim))
         return super()._init_payments(to_process, edit_mode=edit_mode)
+
+    @api.model
+    def _viva_words_of_claim(self, moves):
+        """Why these are not paid in another way meanwhile: it would be paid twice. Nothing where no card is asked."""
+        claim = moves._viva_claims()[:1]
+        booking = claim.booking_id
+        if not booking:
+            return ""
+        words = {
+            "invoice": claim.move_id.display_name,
+            "who": booking.user_id.name,
+            "terminal": booking.terminal_id.display_name,
+        }
+        if booking.state == "to_post":
+            return self.env._(
+                "A card has settled %(invoice)s already (%(who)s asked for it), but it is not in the books yet. Do not pay it "
+                "again: an accountant has to post it (open it and press Show).",
+                **words,
+            )
+        if booking.operation == "refund":
+            return self.env._(
+                "%(who)s is giving %(invoice)s back to a card on terminal %(terminal)s. Wait for the result, or open the "
+                "credit note, press Show and cancel it there: otherwise the money goes back twice.",
+                **words,
+            )
+        return self.env._(
+            "%(who)s is asking a card for %(invoice)s on terminal %(terminal)s. Wait for the result, or open the invoice, "
+            "press Show and cancel it there: otherwise it may be paid twice.",
+            **words,
+        )
 
     def _viva_prepare(self):
         today = fields.Date.context_today(self)

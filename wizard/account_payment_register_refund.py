@@ -217,7 +217,9 @@ class AccountPaymentRegister(models.TransientModel):
         bookings._require("refund")
         if not self.viva_gives_back:
             raise UserError(self.env._("Choose the payment method of the card terminal first."))
-        obstacle = self._viva_refund_obstacle()
+        # As it is now, not as it was when the dialog was opened.
+        claim = self._viva_words_of_claim(self.line_ids.move_id)
+        obstacle = claim or self._viva_refund_obstacle()
         if obstacle:
             raise UserError(obstacle)
         by_api = self.viva_refund_via == "api"

@@ -228,6 +228,14 @@ class VivaCaptureWizard(models.TransientModel):
                 "Viva account %s has no bank journal yet. Ask an administrator to choose it there.",
                 preauth.account_id.name,
             )
+        if preauth.account_id.currency_id != self.currency_id:
+            return self.env._(
+                "This money is held in %(currency)s, but Viva account %(account)s takes %(own)s by now. Ask an administrator "
+                "to correct the currency of the account.",
+                currency=self.currency_id.name,
+                account=preauth.account_id.name,
+                own=preauth.account_id.currency_id.name,
+            )
         if not self._method_line():
             return self.env._(
                 "Journal %s has no payment method Viva terminal for incoming payments. Add it there.",
@@ -237,6 +245,11 @@ class VivaCaptureWizard(models.TransientModel):
             return preauth._refusal_of_api()
         if not self.terminal_id:
             return self.env._("Choose the terminal.")
+        if self.terminal_id._origin not in self._terminals():
+            return self.env._(
+                "Terminal %s cannot capture this hold. Choose one that is offered.",
+                self.terminal_id.display_name,
+            )
         return self.terminal_id.sudo()._refusal()
 
     def _obstacle_of_amount(self):
@@ -250,6 +263,10 @@ class VivaCaptureWizard(models.TransientModel):
                 self.currency_id.format(self._left()),
             )
         return ""
+
+    def _company_of(self, moves):
+        """Where it is booked: an invoice of a branch is paid there, also in its parent company's journal."""
+        return moves.company_id if len(moves.company_id) == 1 else self.journal_id.company_id
 
     def _method_line(self):
         return self.journal_id.inbound_payment_method_line_ids.filtered(
@@ -294,6 +311,7 @@ class VivaCaptureWizard(models.TransientModel):
             memo=", ".join(filter(None, [hold.name, hold.reference])),
             destination=lines[:1].account_id or customer.property_account_receivable_id,
             hold=self._values_of_hold(),
+            company=self._company_of(moves),
         )
         return booking._open_dialog()
 

@@ -57,6 +57,10 @@ class VivaChargeMixin(models.AbstractModel):
         """Currency and amount, in major units."""
         return self.env["res.currency"], 0.0
 
+    def _viva_moves(self):
+        """The invoices that are paid."""
+        return self.env["account.move"]
+
     def _viva_obstacle_of_document(self):
         """Why what is to be paid cannot be paid by card, or an empty string."""
         return ""
@@ -175,10 +179,19 @@ class VivaChargeMixin(models.AbstractModel):
     def _viva_obstacle_of_terminal(self):
         if not self.viva_terminal_id:
             return self.env._("Choose the terminal.")
+        if self.viva_terminal_id._origin not in self.viva_terminal_ids._origin:
+            return self.env._(
+                "What terminal %(terminal)s charges is not booked in journal %(journal)s. Choose one of these: %(others)s.",
+                terminal=self.viva_terminal_id.display_name,
+                journal=self._viva_journal().display_name,
+                others=", ".join(self.viva_terminal_ids.mapped("display_name")),
+            )
         return self.viva_terminal_id.sudo()._refusal()
 
     def _viva_find_warning(self):
         """Why it cannot be started at this very moment, and what to do; it may be gone in a minute."""
+        if claimed := self._viva_claimed():
+            return claimed
         terminal = self.viva_terminal_id.sudo()
         if not terminal:
             return ""
@@ -191,6 +204,14 @@ class VivaChargeMixin(models.AbstractModel):
                 payment=busy.name,
             )
         return ""
+
+    def _viva_claimed(self):
+        """Who is charging one of these invoices already."""
+        claim = self._viva_moves()._viva_claims()[:1]
+        booking = claim.booking_id
+        if not booking or booking == self.viva_booking_id.sudo():
+            return ""
+        return claim._words_of_claim(booking)
 
     # -- charge ----------------------------------------------------------------------------------
 

@@ -26,6 +26,12 @@ class VivaChargeWizard(models.TransientModel):
     def _viva_money(self):
         return self.payment_id.currency_id, self.payment_id.amount
 
+    def _viva_moves(self):
+        """Charged again after it was declined, it pays the same invoices as before."""
+        last = self.payment_id.sudo().viva_booking_id
+        is_same = last.partner_id == self.payment_id.sudo().partner_id
+        return last.move_line_ids.move_id if is_same else super()._viva_moves()
+
     def _viva_obstacle_of_document(self):
         payment = self.payment_id
         if not payment.viva_can_charge:
@@ -38,6 +44,19 @@ class VivaChargeWizard(models.TransientModel):
                 payment.company_id.name,
             )
         return ""
+
+    def _viva_obstacle_of_currency(self):
+        terminal = self.viva_terminal_id or self.viva_terminal_ids[:1]
+        own = terminal.sudo().account_id.currency_id
+        if self.currency_id == own:
+            return super()._viva_obstacle_of_currency()
+        return self.env._(
+            "Terminal %(terminal)s takes %(own)s, and this payment is in %(currency)s. Choose another payment method, or "
+            "enter it in %(own)s.",
+            terminal=terminal.display_name,
+            own=own.name,
+            currency=self.currency_id.name,
+        )
 
     def action_charge(self):
         """Prepare it, and open the dialog that starts it."""

@@ -86,12 +86,24 @@ class VivaHoldWizard(models.TransientModel):
             )
         if not self.terminal_id:
             return self.env._("Choose the terminal.")
+        if self.terminal_id._origin not in self.terminal_ids._origin:
+            return self.env._(
+                "Terminal %(terminal)s cannot hold money from here. Choose one of these: %(others)s.",
+                terminal=self.terminal_id.display_name,
+                others=", ".join(self.terminal_ids.mapped("display_name")),
+            )
         own = self.terminal_id.sudo().account_id.currency_id
         if own != self.currency_id:
+            words = {"own": own.name, "currency": self.currency_id.name}
+            if self.currency_id in self.terminal_ids.sudo().account_id.currency_id:
+                return self.env._(
+                    "This terminal takes %(own)s only: %(currency)s cannot be held. Choose another terminal.",
+                    **words,
+                )
             return self.env._(
-                "This terminal takes %(own)s only: %(currency)s cannot be held. Choose another terminal.",
-                own=own.name,
-                currency=self.currency_id.name,
+                "The terminals here take %(own)s only: %(currency)s cannot be held. Hold an amount in %(own)s from the "
+                "customer instead.",
+                **words,
             )
         return ""
 

@@ -296,9 +296,7 @@ class VivaOperationWizard(models.TransientModel):
 
     def _obstacle_of_order(self):
         if self.operation == "capture" and not self._order_of_hold():
-            return self.env._(
-                "No open order waits for this hold. Capture it at the till, on the order that it is to pay."
-            )
+            return self._words_of_no_order()
         if self.operation == "refund":
             order = self.order_id or self.parent_id.pos_order_id
             if not order:
@@ -309,6 +307,17 @@ class VivaOperationWizard(models.TransientModel):
                     order.pos_reference or order.name,
                 )
         return ""
+
+    def _words_of_no_order(self):
+        hold = self.parent_id.hold_id
+        if hold._obstacle_in_office() or not self.parent_id.sudo().account_id.journal_id:
+            return self.env._(
+                "No open order waits for this hold. Capture it at the till, on the order that it is to pay."
+            )
+        return self.env._(
+            "No open order waits for this hold. Capture it at the till, on the order that it is to pay. For an invoice an "
+            "accountant captures it: button Capture of the invoice or of the hold."
+        )
 
     def _obstacle_of_session(self):
         if self.session_id:

@@ -35,7 +35,12 @@ WITH_VALUE = {
 STANDARD = "dev/tests/standard.txt"
 STARTS = {"protocol": "dev/tests/protocol", "live": "dev/tests/live", "standard": STANDARD}
 # Files of the Odoo layer that wait for Chromium most of the time.
-BROWSER = ("tests/test_booking_tours.py", "tests/test_pos_hoot.py", "tests/test_pos_tours.py")
+BROWSER = (
+    "tests/test_booking_tours.py",
+    "tests/test_hold_tours.py",
+    "tests/test_pos_hoot.py",
+    "tests/test_pos_tours.py",
+)
 # Layers that run side by side; what is left runs alone, because it measures time.
 LANES = (("odoo", "standard"), ("browser", "protocol"))
 
