@@ -8,10 +8,14 @@ from .account_payment_method import VIVA
 class AccountPayment(models.Model):
     _inherit = "account.payment"
 
+    def _viva_is_of_closing(self):
+        """Of a session that is being closed, or was: its cards were charged at the till."""
+        return bool(self.pos_session_id or self.pos_payment_method_id)
+
     def _get_payment_method_codes_to_exclude(self):
         """What a session's closing books was charged at the till. Where the journal has nothing else it stays."""
         codes = super()._get_payment_method_codes_to_exclude()
-        if not ("pos_payment" in self.env.context or self._viva_is_of_pos()):
+        if not ("pos_payment" in self.env.context or self._viva_is_of_closing()):
             return codes
         lines = self.journal_id._get_available_payment_method_lines(self.payment_type)
         others = lines.filtered(lambda line: line.code not in (VIVA, *codes))

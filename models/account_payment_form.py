@@ -18,7 +18,8 @@ class AccountPayment(models.Model):
     viva_booking_state = fields.Char(compute="_compute_viva_message")
     viva_can_charge = fields.Boolean(compute="_compute_viva_message")
     viva_needs_card = fields.Boolean(
-        compute="_compute_viva_message", help="A card has to be charged for it; not one of the till."
+        compute="_compute_viva_message",
+        help="A card has to be charged for it; not one of the till.",
     )
 
     @api.depends("state", "payment_type", "partner_type", "payment_method_line_id")
@@ -28,7 +29,7 @@ class AccountPayment(models.Model):
     def _compute_viva_message(self):
         for payment in self:
             booking = payment.viva_booking_id
-            payment.viva_needs_card = payment.viva_is_terminal and not payment._viva_is_of_pos()
+            payment.viva_needs_card = payment.viva_is_terminal and not payment._viva_is_of_closing()
             is_draft = payment.state == "draft" and payment.viva_needs_card
             payment.viva_booking_state = booking.state
             payment.viva_can_charge = bool(
@@ -52,6 +53,11 @@ class AccountPayment(models.Model):
             return "success", card
         if booking.state == "not_done" and not is_draft:
             return "warning", booking.message
+        if self.state == "draft" and self.viva_is_terminal and self._viva_is_of_closing():
+            return "info", self.env._(
+                "The closing of a session has booked it: its cards were charged at the till. Choose another payment method, "
+                "then confirm it again."
+            )
         if not is_draft:
             return False, False
         if self.payment_type == "inbound" and self.partner_type == "customer":

@@ -948,12 +948,18 @@ class TestNeverByItself(RegisterCase):
         self.env.flush_all()
         self.assertFalse(payment.viva_can_charge)
         self.assertFalse(payment.viva_needs_card)
-        self.assertFalse(payment.viva_message)
+        self.assertIn("charged at the till", payment.viva_message)
         with self.assertRaises(UserError):
             payment.action_viva_charge()
         wizards = self.env["viva.charge.wizard"].with_user(self.accountant)
         with self.assertRaises(UserError):
             wizards.create({"payment_id": payment.id}).action_charge()
+        manual = self.env.ref("account.account_payment_method_manual_in")
+        self.journal.inbound_payment_method_line_ids = [
+            Command.create({"payment_method_id": manual.id})
+        ]
+        self.assertNotIn(self.line_in, payment.available_payment_method_line_ids)
+        payment.payment_method_line_id = payment.available_payment_method_line_ids[:1]
         payment.action_post()
         self.assertIn(payment.state, ("in_process", "paid"))
         self.assertEqual(len(self.simulator.charges()), 1)
