@@ -148,7 +148,7 @@ class TestWordsOfOffice(DecideCase):
             "unknown": ["no_answer", "amount", "reversal", "twice", "transaction_id"],
             "approved": ["approved", "approved_after_cancel"],
             "declined": ["declined", "insufficient_funds"],
-            "cancelled": ["never_sent", "user"],
+            "cancelled": ["aborted", "never_sent", "user"],
             "failed": ["stored_transactions", "not_found", "no_card", "permission", "other"],
         }
         for contradicted in (False, True):

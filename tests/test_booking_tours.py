@@ -164,3 +164,9 @@ class TestRefundTours(RefundCase, AccountTestInvoicingHttpCommon):
         self.run_tour("viva_refund_decided", sale.payment_id, viva_attempt=sale.attempt)
         self.assertEqual((sale.state, invoice.amount_residual), ("booked", 0))
         self.assertEqual(sale.transaction_id.forced_by, self.accountant)
+
+    def test_posted_by_hand(self):
+        """Who has asked for it may not post it: the dialog says so, and an accountant presses Post."""
+        invoice, sale = self.unposted()
+        self.run_tour("viva_refund_posted_by_hand", sale.payment_id, viva_attempt=sale.attempt)
+        self.assertEqual((sale.state, invoice.amount_residual), ("booked", 0))

@@ -97,3 +97,19 @@ tours.add("viva_refund_decided", {
             },
         ].flat(),
 });
+
+tours.add("viva_refund_posted_by_hand", {
+    steps: () =>
+        [
+            Booking.openPrepared(),
+            Booking.dialogIs("to_post", "may not post payments any more"),
+            {
+                content: "in our own words",
+                trigger: ".modal .viva-booking:not(:contains(Uh-oh)):not(:contains(top-secret))",
+            },
+            Booking.press("post"),
+            Booking.dialogIs("done", "Booked as"),
+            Booking.press("close"),
+            Booking.noDialog(),
+        ].flat(),
+});
