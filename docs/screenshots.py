@@ -9,13 +9,13 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
+from screenshots_office import TIMEZONE, bill, dashboard, keep_books
 
 from lib import databases
 from lib.common import log_dir, say
 from lib.environment import Environment, prepare
 from lib.rpc import Client
 from lib.server import HOST, Gateway, Odoo, Simulator, free_port, port_is_taken
-from screenshots_office import TIMEZONE, bill, dashboard, keep_books
 
 FOLDER = Path(__file__).parent / "img"
 LARGEST = 150_000  # bytes

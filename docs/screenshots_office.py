@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from lib.rpc import Client
     from playwright.sync_api import Browser, Locator, Page
     from screenshots import Album, Shop
+
+    from lib.rpc import Client
 
 TIMEZONE = "Europe/Athens"  # of everybody in the shop
 NAME = "Counter"  # the terminal
