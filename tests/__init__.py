@@ -22,6 +22,7 @@ from . import (
     test_hold_tours,
     test_holds,
     test_hostile,
+    test_hostile_booking,
     test_hostile_money,
     test_i18n,
     test_install,
