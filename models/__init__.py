@@ -19,6 +19,7 @@ from . import (
     pos_session,
     pos_session_office,
     pos_session_tips,
+    pos_session_closing,
     res_config_settings,
     res_partner,
     res_partner_hold,

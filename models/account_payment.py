@@ -148,17 +148,13 @@ class AccountPayment(models.Model):
                 payment._viva_refuse_posting()
 
     def _viva_refuse_posting(self):
-        if self.viva_is_terminal and not self._viva_is_of_pos():
+        if self.viva_is_terminal:
             raise UserError(
                 self.env._(
                     "No card was charged for this payment of %s yet. Press Charge, or choose another payment method.",
                     self.partner_id.display_name or self.memo or "-",
                 )
             )
-
-    def _viva_is_of_pos(self):
-        """Booked by the closing of a session: its card payments are the till's."""
-        return self.pos_session_id.sudo().state in ("opened", "closing_control")
 
     def _viva_refuse_undoing(self):
         booking = self.sudo().viva_booking_id
