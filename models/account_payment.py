@@ -148,6 +148,13 @@ class AccountPayment(models.Model):
                 payment._viva_refuse_posting()
 
     def _viva_refuse_posting(self):
+        if self.viva_is_terminal and self._viva_is_of_closing():
+            raise UserError(
+                self.env._(
+                    "This payment stands for cards that the till has charged. Choose another payment method, then "
+                    "confirm it."
+                )
+            )
         if self.viva_is_terminal:
             raise UserError(
                 self.env._(

@@ -36,6 +36,12 @@ class VivaBookingLine(models.Model):
                 invoice=self.move_id.display_name,
                 who=booking.user_id.name,
             )
+        if booking.operation == "refund":
+            return self.env._(
+                "%(who)s is giving back %(invoice)s to the card. Nothing was given back here. Wait for that result.",
+                who=booking.user_id.name,
+                invoice=self.move_id.display_name,
+            )
         return self.env._(
             "%(who)s is charging %(invoice)s on terminal %(terminal)s. Nothing was charged here. Wait for that result.",
             who=booking.user_id.name,

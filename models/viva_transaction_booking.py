@@ -82,10 +82,19 @@ class VivaTransaction(models.Model):
             "payment_uuid": booking.attempt,
             "parent_id": parent.id,
         }
+        if abandoned:
+            return values, Limits()
         return getattr(self, f"_derive_booking_{booking.operation}")(values, booking, parent)
 
     def _derive_booking_sale(self, values, booking, _parent):
-        values["max_installments"] = booking.max_installments
+        asked = booking.max_installments
+        minor = to_minor(booking.amount, booking.currency_id.name)
+        if asked > 1 and asked > booking.account_id.installment_ids._most(minor):
+            raise Refused(
+                self.env._("So many installments are not offered for this amount. Choose again."),
+                "installments",
+            )
+        values["max_installments"] = asked
         return values, Limits()
 
     def _derive_booking_preauth(self, values, booking, _parent):
