@@ -1,6 +1,5 @@
 """Attacks on card payments of invoices that worked once: by buttons, by form fields, and by a script of who may log in."""
 
-from datetime import timedelta
 from unittest.mock import patch
 
 from odoo import Command, fields
