@@ -142,6 +142,13 @@ class TestPostedWithoutACard(HostileBookingCase):
 
         self.assert_refused(post)
 
+    def test_as_if_of_a_session(self):
+        for values in (
+            {"pos_session_id": self.session.id},
+            {"pos_payment_method_id": self.method.id},
+        ):
+            self.assert_refused(lambda values=values: self.by_hand(**values).action_post())
+
     def test_method_changed_afterwards(self):
         payment = self.by_hand(payment_method_line_id=self.manual.id)
         values = {"payment_method_line_id": self.line_in.id}

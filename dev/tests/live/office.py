@@ -323,6 +323,29 @@ class Office:
         wizard = who.call(WIZARD, "create", [values], context=context)
         who.call(WIZARD, "action_create_payments", wizard, context=context)
 
+    def advance(self, amount: int) -> int:
+        """The customer has paid without an invoice; the journal item that waits to be matched."""
+        payment = self.accountant.call(
+            "account.payment",
+            "create",
+            [
+                {
+                    "partner_id": self.facts["customers"][0],
+                    "amount": amount / 100,
+                    "journal_id": self.facts["journal"],
+                    "payment_method_line_id": self.facts["by_hand"],
+                }
+            ],
+        )
+        self.accountant.call("account.payment", "action_post", payment)
+        (row,) = self.shop.database.run(
+            """SELECT line.id FROM account_move_line line
+                 JOIN account_payment payment ON payment.move_id = line.move_id
+                WHERE payment.id = ANY(%s) AND line.account_id = payment.destination_account_id""",
+            payment,
+        )
+        return row["id"]
+
     def post(self, charge: Charge) -> None:
         """The accountant's button."""
         self.accountant.call(BOOKING, "action_post", [charge.row()["id"]])

@@ -270,17 +270,23 @@ class TestNotPosted:
 
 
 class TestInvoiceIsPaidMeanwhile:
-    def test_by_hand_while_the_card_waits(self, office: Office):
-        """Both stand: the invoice is paid by hand, the card's money is the customer's credit."""
-        invoice = office.invoice()
+    def test_otherwise_while_the_card_waits(self, office: Office):
+        """Nobody pays it anew; what was paid before is matched with it: both stand, and somebody is told."""
+        invoice, other = office.invoices(PRICE, PRICE)
+        advance = office.advance(PRICE)
         charge = office.charge(invoice)
-        office.pay_by_hand(invoice)
-        office.viva.act("tap", office.first)
-        charge.until("booked", "to_post")
-        if charge.books == "to_post":
-            office.post(charge)
-        assert charge.payment()["move_state"] == "posted"
+        with pytest.raises(RpcError, match="Biller is asking a card for"):
+            office.pay_by_hand(invoice)
+        office.pay_by_hand(other)
+        office.accountant.call("account.move", "js_assign_outstanding_line", invoice, advance)
         assert office.residual(invoice) == 0
+        office.viva.act("tap", office.first)
+        charge.until("booked")
+        assert charge.payment()["move_state"] == "posted"
+        assert charge.tasks() == ["Charged, and paid otherwise, too"]
+        back = office.give_back(charge)
+        back.start()
+        back.until("booked")
 
     def test_by_hand_before_the_dialog_starts(self, office: Office):
         invoice = office.invoice()

@@ -101,8 +101,9 @@ class TestKilled:
 class TestRepeated:
     """PostgreSQL refuses a database transaction as after a lost race."""
 
-    @pytest.mark.parametrize("table", ["viva_transaction", "viva_booking_line"])
-    @pytest.mark.parametrize("number", [1, 5])
+    @pytest.mark.parametrize(
+        ("table", "number"), [("viva_booking_line", 1), ("viva_transaction", 5)]
+    )
     def test_in_start(self, shop: Shop, office: Office, table: str, number: int):
         """Once: the ledger repeats its own work. Five times: the whole request is repeated, and sends once."""
         event = "INSERT" if table == "viva_transaction" else "UPDATE"
@@ -124,8 +125,7 @@ class TestRepeated:
         charge.until("booked")
         charge.is_paid_once()
 
-    @pytest.mark.parametrize("table", ["account_move", MATCH])
-    @pytest.mark.parametrize("number", [1, 12])
+    @pytest.mark.parametrize(("table", "number"), [("account_move", 1), (MATCH, 12)])
     def test_in_posting(self, shop: Shop, office: Office, table: str, number: int):
         """However often: the payment is posted once in the end."""
         charge = office.charge(office.invoice())
