@@ -50,7 +50,9 @@ class AccountPayment(models.Model):
             is_unknown = booking.transaction_id.sudo().state == "unknown"
             return ("danger" if is_unknown else "info"), card
         if booking.state == "booked":
-            return "success", card
+            # Booked on a person's word, and Viva denies it.
+            stands = booking.transaction_id.sudo()._counts()
+            return ("success" if stands else "danger"), card
         if booking.state == "not_done" and not is_draft:
             return "warning", booking.message
         if self.state == "draft" and self.viva_is_terminal and self._viva_is_of_closing():

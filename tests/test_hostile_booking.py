@@ -568,6 +568,13 @@ class TestOtherAccounts(HostileBookingCase):
 
 
 class TestWhatIsSaid(HostileBookingCase):
+    def test_what_viva_denies_is_not_green(self):
+        booking, _status = self.charge_invoices(self.make_invoice(100))
+        self.assertEqual(booking.payment_id.viva_level, "success")
+        self.amend(booking.attempt, is_contradicted=True)
+        self.env.invalidate_all()
+        self.assertEqual(booking.payment_id.viva_level, "danger")
+
     def test_company_switched_in_another_tab(self):
         """Nobody is told that nothing was charged, while a card was."""
         other = self.env["res.company"].create({"name": "Other company"})
