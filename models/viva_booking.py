@@ -435,7 +435,7 @@ class VivaBooking(models.Model):
         """
         booking = self._of_attempt(attempt)
         if booking.state != "not_done":
-            raise UserError(self.env._("This card payment has not ended without success."))
+            raise UserError(self.env._("It can be tried again only when it was not carried out."))
         return booking._prepare_again().attempt
 
     def _prepare_again(self):
@@ -457,7 +457,17 @@ class VivaBooking(models.Model):
             destination=self.destination_account_id,
             hold=self._hold_values(),
             undoes=self.undoes_payment_id,
+            company=self.company_id,
+            payment=self._payment_again(),
         )
+
+    def _payment_again(self):
+        """Its cancelled payment as a draft once more, so that nobody charges that one anew as well; or nothing."""
+        payment = self.payment_id
+        if payment.state != "canceled" or payment.sudo().viva_booking_id != self.sudo():
+            return None
+        payment._viva_machine().action_draft()
+        return payment if payment._viva_is_as_asked(self) else None
 
     def _hold_values(self):
         return {"reference": self.hold_reference or "", **self._values_of_hold()}

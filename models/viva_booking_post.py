@@ -270,7 +270,7 @@ class VivaBooking(models.Model):
             return open_day
         raise UserError(
             self.env._(
-                "The books are closed up to %(closed)s. It can be posted on %(day)s.",
+                "The books are closed up to %(closed)s. Post books it on %(day)s, the first open day.",
                 closed=format_date(self.env, locks[-1][0]),
                 day=format_date(self.env, open_day),
             )
@@ -332,6 +332,20 @@ class VivaBooking(models.Model):
             )
         self._alert(summary, note)
 
+    def _accountable(self):
+        """Who gets its tasks: the person of the Viva account, or else an accountant, who can carry them out."""
+        responsible = self.account_id.responsible_id
+        accountants = (
+            self.env.ref(ACCOUNTANT)
+            .all_user_ids.filtered(
+                lambda user: user.active and not user.share and self.company_id in user.company_ids
+            )
+            .sorted(lambda user: (user._is_system(), user.id))
+        )
+        if responsible in accountants or not accountants:
+            return responsible
+        return self.user_id if self.user_id in accountants else accountants[0]
+
     def _alert(self, summary, note):
         """A task for the person responsible for the Viva account, once per subject."""
         booking = self._machine()
@@ -341,7 +355,7 @@ class VivaBooking(models.Model):
             "mail.mail_activity_data_warning",
             summary=summary,
             note=escape(note),
-            user_id=booking.account_id.responsible_id.id,
+            user_id=booking._accountable().id,
         )
 
     # -- what Odoo refuses -----------------------------------------------------------------------

@@ -157,7 +157,7 @@ class VivaBooking(models.Model):
             "mail.mail_activity_data_warning",
             summary=summary,
             note=escape(note),
-            user_id=self.account_id.responsible_id.id,
+            user_id=self._machine()._accountable().id,
         )
 
     # -- what Viva has given back by itself ------------------------------------------------------

@@ -169,10 +169,22 @@ class TestBooking(BookingCase):
         self.assertEqual(invoice.amount_residual, 100)
         again = self.env["viva.booking"].with_user(self.biller).again(booking.attempt)
         second = self.env["viva.booking"].search([("attempt", "=", again)])
+        self.assertEqual(second.payment_id, booking.payment_id)
         self.start_booking(second)
         self.simulator.act("tap")
         self.check_booking(second, "approved")
         self.assertEqual(invoice.amount_residual, 0)
+        self.assertIn(second.payment_id.state, ("in_process", "paid"))
+
+    def test_task_goes_to_somebody_who_can_post(self):
+        """The person of the Viva account has no rights in accounting."""
+        self.account.responsible_id = self.manager
+        self.assertIn(self.prepare(invoices=self.make_invoice(1)).sudo()._accountable(), self.accountants())
+        self.account.responsible_id = self.accountant
+        self.assertEqual(self.prepare(invoices=self.make_invoice(1)).sudo()._accountable(), self.accountant)
+
+    def accountants(self):
+        return self.env.ref("viva_payments.group_viva_accountant").all_user_ids
 
     def test_cancelled_in_the_dialog(self):
         booking = self.prepare(invoices=self.make_invoice(100))

@@ -107,8 +107,10 @@ class VivaChargeMixin(models.AbstractModel):
     @api.depends("viva_most_installments")
     def _compute_viva_installments(self):
         for wizard in self:
-            if int(wizard.viva_installments or 0) > wizard.viva_most_installments:
-                wizard.viva_installments = "0"
+            most = wizard.viva_most_installments
+            if int(wizard.viva_installments or 0) > most:
+                # For a smaller amount fewer are offered.
+                wizard.viva_installments = str(most) if most > 1 else "0"
             wizard.viva_installments = wizard.viva_installments or "0"
 
     def _viva_minor(self):
