@@ -13,7 +13,7 @@ from odoo import Command
 SIMULATOR = os.environ["LIVE_SIMULATOR"]
 TERMINALS = [str(17000001 + number) for number in range(20)]
 # Beside the tills: they ring in the office.
-OFFICE_TERMINALS = [str(17000101 + number) for number in range(5)]
+OFFICE_TERMINALS = [str(17000301 + number) for number in range(5)]
 # Who bills and charges, and who also gives money back and keeps the books.
 BILLING = ["base.group_user", "account.group_account_invoice"]
 ACCOUNTING = ["base.group_user", "account.group_account_user", "account.group_account_manager"]
