@@ -179,9 +179,13 @@ class TestBooking(BookingCase):
     def test_task_goes_to_somebody_who_can_post(self):
         """The person of the Viva account has no rights in accounting."""
         self.account.responsible_id = self.manager
-        self.assertIn(self.prepare(invoices=self.make_invoice(1)).sudo()._accountable(), self.accountants())
+        self.assertIn(
+            self.prepare(invoices=self.make_invoice(1)).sudo()._accountable(), self.accountants()
+        )
         self.account.responsible_id = self.accountant
-        self.assertEqual(self.prepare(invoices=self.make_invoice(1)).sudo()._accountable(), self.accountant)
+        self.assertEqual(
+            self.prepare(invoices=self.make_invoice(1)).sudo()._accountable(), self.accountant
+        )
 
     def accountants(self):
         return self.env.ref("viva_payments.group_viva_accountant").all_user_ids
