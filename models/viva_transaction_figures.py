@@ -12,18 +12,28 @@ class VivaTransaction(models.Model):
         "Money moved",
         compute="_compute_signed_amount",
         store=True,
+        precompute=True,
         help="Charged: plus, given back: minus, tip and surcharge included. Holds and what was not carried out: nothing.",
     )
     signed_tip = fields.Monetary(
-        "Of it tips", compute="_compute_signed_amount", store=True, help="See Money moved."
+        "Of it tips",
+        compute="_compute_signed_amount",
+        store=True,
+        precompute=True,
+        help="See Money moved.",
     )
     signed_surcharge = fields.Monetary(
-        "Of it surcharges", compute="_compute_signed_amount", store=True, help="See Money moved."
+        "Of it surcharges",
+        compute="_compute_signed_amount",
+        store=True,
+        precompute=True,
+        help="See Money moved.",
     )
     journal_id = fields.Many2one(
         "account.journal",
         compute="_compute_journal_id",
         store=True,
+        precompute=True,
         ondelete="set null",
         help="The bank journal of the till's payment method, or of the back office.",
     )

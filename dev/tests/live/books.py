@@ -49,6 +49,9 @@ class Books:
                  FROM viva_booking booking
                  LEFT JOIN viva_transaction t ON t.attempt = booking.attempt
                  LEFT JOIN account_payment payment ON payment.id = booking.payment_id
+                       -- tried again, the same payment is the later one's
+                       AND NOT EXISTS (SELECT FROM viva_booking later
+                                        WHERE later.payment_id = booking.payment_id AND later.id > booking.id)
                  LEFT JOIN account_move move ON move.id = payment.move_id
                 WHERE booking.id > %s ORDER BY booking.id""",
             self._first["viva_booking"],
