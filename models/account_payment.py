@@ -142,7 +142,7 @@ class AccountPayment(models.Model):
         """Whichever way it came into the books: by this method nothing is paid without a card."""
         if is_machine(self.env):
             return
-        for payment in self:
+        for payment in self.filtered("viva_is_terminal"):
             booked = payment.sudo().viva_booking_id.state == "booked"
             if payment.state in ("in_process", "paid") and not booked:
                 payment._viva_refuse_posting()
